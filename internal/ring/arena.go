@@ -1,0 +1,154 @@
+package ring
+
+import (
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	isthmus "github.com/isthmus-ipc/isthmus"
+	"github.com/isthmus-ipc/isthmus/internal/crash"
+)
+
+// The arena holds the payloads that do not fit into a slot. It is divided into
+// units; a message has a run of them. One word a unit says whose it is:
+//
+//	0                          free
+//	{loan: 1, participant: 16} a sender fills it, or waits to send it
+//	{slot: 34, check: 28}      the message in that slot has it, as long as the
+//	                           slot holds a message whose id has that check
+//
+//	0, or a message's that is gone → loan    by compare-and-swap
+//	loan → slot                              by the owner, once the slot is Writing and has the id
+//	loan → 0                                 by the owner, or by who repairs after its death
+//
+// So a receiver does nothing to give a payload's memory back: with the slot's
+// state the units become free, all at once, and a death cannot leak them. The
+// check can be the same by chance (2^-28): then a unit looks taken for as long
+// as that other message is in the slot, and no harm is done.
+const (
+	unitLoan = 1 << 63
+	unitSlot = 1 << 62
+
+	checkBits = 28
+	checkMask = 1<<checkBits - 1
+)
+
+func loanWord(owner int) uint64 { return unitLoan | uint64(owner) }
+
+func slotWord(slot uint64, id uint64) uint64 { return unitSlot | slot<<checkBits | check(id) }
+
+// check mixes an id down to 28 bits.
+func check(id uint64) uint64 { return (id * 0x9e3779b97f4a7c15) >> (64 - checkBits) }
+
+// run is a row of units.
+type run struct{ first, count uint32 }
+
+func (q *Queue) unitsFor(size int) uint64 { return (uint64(size) + q.shape.unit - 1) / q.shape.unit }
+
+// bytes is the memory of a run, of which the message has size bytes.
+func (q *Queue) bytes(r run, size uint32) ([]byte, error) {
+	first, count := uint64(r.first), uint64(r.count)
+	if first+count > uint64(len(q.units)) || uint64(size) > count*q.shape.unit {
+		return nil, fmt.Errorf("%w: a message of %d bytes claims units %d to %d of %d", isthmus.ErrCorrupt, size, first, first+count, len(q.units))
+	}
+	at := first * q.shape.unit
+	return q.arena[at : at+uint64(size) : at+uint64(size)], nil
+}
+
+// borrow takes a run for size bytes. It is ErrFull if there is none.
+func (q *Queue) borrow(size int) (run, error) {
+	need, total := q.unitsFor(size), uint64(len(q.units))
+	at := q.hint.Load() % total
+	for seen := uint64(0); seen < total+need; {
+		if at+need > total { // a run does not go round the end
+			seen += total - at
+			at = 0
+			continue
+		}
+		n := uint64(0)
+		for n < need && q.takeUnit(&q.units[at+n]) {
+			n++
+		}
+		if n == need {
+			q.hint.Store((at + n) % total)
+			return run{uint32(at), uint32(n)}, nil
+		}
+		q.giveBack(run{uint32(at), uint32(n)})
+		at += n + 1
+		seen += n + 1
+	}
+	return run{}, isthmus.ErrFull
+}
+
+func (q *Queue) takeUnit(u *atomic.Uint64) bool {
+	w := u.Load()
+	if w != 0 && q.unitInUse(w) {
+		return false
+	}
+	if !u.CompareAndSwap(w, loanWord(q.me)) {
+		return false
+	}
+	crash.Point("loan.unit")
+	return true
+}
+
+// unitInUse tells whether a unit with word w still belongs to somebody.
+func (q *Queue) unitInUse(w uint64) bool {
+	if w&unitSlot == 0 {
+		return true
+	}
+	i := (w &^ unitSlot) >> checkBits
+	if i >= uint64(len(q.slots)) {
+		return false // only a scribbler writes that
+	}
+	sl := &q.slots[i]
+	return check(loadID(sl)) == w&checkMask && phaseOf(sl.state.Load()) != free
+}
+
+// giveBack frees a run that this handle borrowed.
+func (q *Queue) giveBack(r run) {
+	for i := range uint64(r.count) {
+		q.units[uint64(r.first)+i].CompareAndSwap(loanWord(q.me), 0)
+	}
+}
+
+// bind gives a borrowed run to the message in a slot that this handle is writing.
+func (q *Queue) bind(r run, slot, id uint64) {
+	for i := range uint64(r.count) {
+		q.units[uint64(r.first)+i].Store(slotWord(slot, id))
+		crash.Point("send.bound")
+	}
+}
+
+// freeLoans frees what participant d had borrowed.
+func (q *Queue) freeLoans(d int) {
+	w := loanWord(d)
+	for i := range q.units {
+		if q.units[i].Load() == w {
+			q.units[i].CompareAndSwap(w, 0)
+		}
+	}
+}
+
+// loanPool keeps the small private buffers of loans that fit into a slot.
+type loanPool struct {
+	mu   sync.Mutex
+	free []*[inlineBytes]byte
+}
+
+func (p *loanPool) get() *[inlineBytes]byte {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if n := len(p.free); n > 0 {
+		b := p.free[n-1]
+		p.free = p.free[:n-1]
+		return b
+	}
+	return new([inlineBytes]byte)
+}
+
+func (p *loanPool) put(b *[inlineBytes]byte) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.free = append(p.free, b)
+}

@@ -1,0 +1,158 @@
+package ring
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"github.com/isthmus-ipc/isthmus/internal/crash"
+	"github.com/isthmus-ipc/isthmus/internal/region"
+	"github.com/isthmus-ipc/isthmus/internal/sys"
+	"github.com/isthmus-ipc/isthmus/internal/wait"
+)
+
+// ErrCrowded is returned when every participant's place is taken.
+var ErrCrowded = errors.New("too many participants")
+
+// attach makes this process a participant. It owns r, and closes it if it fails.
+func attach(r *region.Region, s *shape, opts Options) (q *Queue, err error) {
+	defer func() {
+		if err != nil {
+			r.Close()
+		}
+	}()
+	if err := probe(); err != nil {
+		return nil, err
+	}
+	v, err := view(r, s)
+	if err != nil {
+		return nil, err
+	}
+	uid, gid := sys.Credentials()
+	q = &Queue{shared: v, r: r, shape: s, opts: opts, idle: make(chan struct{}),
+		uid: uint32(uid), gid: uint32(gid), pid: uint32(os.Getpid())}
+	if n := uint64(len(q.slots)); n&(n-1) == 0 && n > 1 {
+		q.mask = n - 1
+	}
+	names := make([]knownName, len(q.parts))
+	q.names.Store(&names)
+	q.hint.Store(uint64(os.Getpid()) % max(s.units, 1))
+	defer func() { // a truncated file
+		if p := recover(); p != nil {
+			q, err = nil, r.Fault(p)
+		}
+	}()
+	defer region.Unfault(region.Faults())
+	if err := q.takePlace(); err != nil {
+		return nil, err
+	}
+	for i := range q.gates {
+		q.gates[i] = wait.NewGate(q.bells[i], q.me, opts.Policy, opts.Selective && i == bellMessage)
+	}
+	crash.Point("attach.live")
+	// Whoever sleeps looks at the newcomer, so as to be told of its death.
+	for i := range q.bells {
+		q.bells[i].RingEach()
+	}
+	return q, nil
+}
+
+var probed atomic.Bool
+
+func probe() error {
+	if probed.Load() {
+		return nil
+	}
+	err := sys.Probe()
+	probed.Store(err == nil)
+	return err
+}
+
+// takePlace finds a participant's place: first one that nobody has, then one
+// whose participant died.
+func (q *Queue) takePlace() error {
+	for _, dead := range []bool{false, true} {
+		for i := range q.parts {
+			p := &q.parts[i]
+			if (p.live.Load() != 0) != dead {
+				continue
+			}
+			ok, err := q.r.Take(i)
+			if err != nil {
+				return err
+			}
+			if !ok {
+				continue
+			}
+			crash.Point("attach.token")
+			if p.live.Load() != 0 {
+				q.repair(i)
+			}
+			q.settle(i)
+			return nil
+		}
+	}
+	return fmt.Errorf("%w: all %d places are taken: create it with more Participants", ErrCrowded, len(q.parts))
+}
+
+// settle fills place i, whose token this handle has.
+func (q *Queue) settle(i int) {
+	p := &q.parts[i]
+	q.me = i
+	q.gen = p.gen.Add(1) & genMask
+	p.sent, p.received = 0, 0
+	p.tail, p.head = q.control.tail.Load()&posMask, q.control.head.Load()
+	p.pid.Store(q.pid)
+	p.uid.Store(q.uid)
+	p.gid.Store(q.gid)
+	p.ns.Store(sys.PIDNamespace())
+	p.roles.Store(0)
+	p.joined.Store(time.Now().UnixNano())
+	p.nlen.Store(uint32(copy(p.name[:], q.opts.Name)))
+	crash.Point("attach.filled")
+	p.live.Store(1)
+	q.control.members.Add(1)
+}
+
+// detach leaves, as repair would do it if this process had died.
+func (q *Queue) detach() (err error) {
+	defer q.r.Guard(region.Faults(), &err)
+	crash.Point("detach.begin")
+	me := &q.parts[q.me]
+	me.sent, me.received = q.out.done(), q.in.done()
+	q.repair(q.me)
+	crash.Point("detach.repaired")
+	for i := range q.bells {
+		q.bells[i].RingEach()
+	}
+	return nil
+}
+
+// Message ids: {generation: 16 bits, participant: 16 bits, number: 32 bits}.
+// The upper half says who sent it; the number tells a sender's messages apart
+// where that matters.
+const genMask = 1<<16 - 1
+
+func (q *Queue) sender() from { return makeSender(q.me, q.gen) }
+
+func makeSender(i int, gen uint32) from {
+	return from(uint64(gen&genMask)<<48 | uint64(i)<<32 | 1<<31)
+}
+
+// senderOf is the part of an id that tells the sender.
+func senderOf(id uint64) from { return from(id&^(1<<31-1) | 1<<31) }
+
+func (q *Queue) newID() uint64 {
+	return uint64(q.sender()) | uint64(q.msgs.Add(1)&(1<<31-1))
+}
+
+func loadID(sl *slot) uint64 { return atomic.LoadUint64(&sl.id) }
+
+// knownName remembers a participant's name, so that a message's sender costs
+// no allocation.
+type knownName struct {
+	sender from
+	name   string
+}

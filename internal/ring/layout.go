@@ -1,0 +1,206 @@
+package ring
+
+import (
+	"fmt"
+	"structs"
+	"sync/atomic"
+
+	isthmus "github.com/isthmus-ipc/isthmus"
+	"github.com/isthmus-ipc/isthmus/internal/region"
+	"github.com/isthmus-ipc/isthmus/internal/wait"
+)
+
+// Sizes, in bytes. docs/LAYOUT.md draws them.
+const (
+	slotSize    = 128
+	inlineBytes = 72 // a message up to this size lies in its slot
+	controlAt   = 1024
+	bellsAt     = 2048
+	pageSize    = 4096
+
+	// MaxParticipants is the most handles that one region can have.
+	MaxParticipants = 512
+	// MaxSlots is the most messages that a bounded region holds.
+	MaxSlots = 1 << 24
+	// MaxMessage is the largest message that a region can be made for.
+	MaxMessage = 1 << 31
+)
+
+// slot holds one message, or refers to its payload. Only the state is ever
+// waited on or changed by more than one process at a time; whoever moved the
+// state to Writing or Claimed has the rest to itself.
+type slot struct {
+	_        structs.HostLayout
+	state    atomic.Uint64
+	id       uint64 // who sent it: see message ids
+	size     uint32
+	flags    uint16
+	attempts uint16 // receivers that had it and died or returned it
+	typ      int64
+	priority uint32
+	pid      uint32
+	uid, gid uint32
+	serial   uint32 // of the claim
+	_        uint32
+	inline   [inlineBytes]byte // or, if flagExternal, first unit and number of units
+}
+
+const (
+	flagExternal = 1 << iota // the payload is in the arena
+	flagDeliver              // the sender waits for the receipt
+	flagGift                 // given to a waiting receiver, at capacity zero
+)
+
+// control is what all participants share beside the slots.
+type control struct {
+	_       structs.HostLayout
+	members atomic.Uint32 // changes when somebody joins
+	_       [124]byte
+	tail    atomic.Uint64 // the position of the next send, or a little less
+	_       [120]byte
+	head    atomic.Uint64 // {epoch, position}: no message is before it
+	_       [120]byte
+	// totals of participants that have left
+	sent, received, deaths atomic.Uint64
+}
+
+// participant describes a handle. Its token (package region) tells whether it
+// is alive; whoever holds the token may write here.
+type participant struct {
+	_      structs.HostLayout
+	live   atomic.Uint32
+	gen    atomic.Uint32
+	pid    atomic.Uint32
+	uid    atomic.Uint32
+	gid    atomic.Uint32
+	roles  atomic.Uint32
+	ns     atomic.Uint64 // its PID namespace
+	joined atomic.Int64  // nanoseconds since 1970
+	nlen   atomic.Uint32
+	_      uint32
+	name   [region.MaxName]byte
+	_      [44]byte
+
+	// Only the participant writes what follows.
+	sent, received uint64 // messages
+	tail           uint64 // the position after its last send
+	head           uint64 // {epoch, position}: no message was before it
+	_              [32]byte
+}
+
+const (
+	roleSender = 1 << iota
+	roleReceiver
+)
+
+// bells
+const (
+	bellMessage = iota // there is a message
+	bellRoom           // there is room
+	bellReceipt        // a message was received
+	bells
+)
+
+type bellBits [8]atomic.Uint64 // MaxParticipants bits
+
+type mode uint64
+
+const (
+	modeZero mode = 1 + iota
+	modeBounded
+	modeUnbounded
+)
+
+// shape is a region's geometry. It is computed from six numbers in the header,
+// each checked, so a reader never believes an offset that it finds in memory.
+type shape struct {
+	mode         mode
+	slots        uint64
+	maxMessage   uint64
+	participants uint64
+	units        uint64
+	unit         uint64 // bytes
+
+	participantsAt, cellsAt, slotsAt, unitsAt, arenaAt, size uint64
+}
+
+func (s *shape) words() (w [14]uint64) {
+	copy(w[:], []uint64{uint64(s.mode), s.slots, s.maxMessage, s.participants, s.units, s.unit})
+	return w
+}
+
+func shapeOf(w [14]uint64) (*shape, error) {
+	s := &shape{mode: mode(w[0]), slots: w[1], maxMessage: w[2], participants: w[3], units: w[4], unit: w[5]}
+	return s, s.place()
+}
+
+func (s *shape) place() error {
+	switch {
+	case s.mode != modeZero && s.mode != modeBounded,
+		s.slots == 0 || s.slots > MaxSlots,
+		s.maxMessage > MaxMessage,
+		s.participants == 0 || s.participants > MaxParticipants,
+		s.units > 1<<31 || s.unit > 1<<32 || s.units != 0 && s.unit == 0,
+		s.units*s.unit > 1<<44:
+		return fmt.Errorf("%w: impossible geometry %d", isthmus.ErrCorrupt, s.words())
+	}
+	s.participantsAt = region.HeaderSize
+	s.cellsAt = s.participantsAt + s.participants*256
+	s.slotsAt = roundUp(s.cellsAt+s.participants*bells*64, slotSize)
+	s.unitsAt = s.slotsAt + s.slots*slotSize
+	end := s.unitsAt + s.units*8
+	if s.units > 0 {
+		end = roundUp(end, pageSize)
+	}
+	s.arenaAt = end
+	s.size = roundUp(s.arenaAt+s.units*s.unit, pageSize)
+	return nil
+}
+
+func roundUp(n, to uint64) uint64 { return (n + to - 1) / to * to }
+
+// shared is the typed view of a region.
+type shared struct {
+	control *control
+	parts   []participant
+	slots   []slot
+	units   []atomic.Uint64
+	arena   []byte
+	bells   [bells]wait.Bell
+}
+
+func view(r *region.Region, s *shape) (*shared, error) {
+	if s.size > uint64(r.Geometry().Size) {
+		return nil, fmt.Errorf("%w: the region has %d bytes, its geometry needs %d", isthmus.ErrCorrupt, r.Geometry().Size, s.size)
+	}
+	var v shared
+	var err error
+	get := func(e error) {
+		if err == nil {
+			err = e
+		}
+	}
+	c, e := region.View[control](r, controlAt, 1)
+	get(e)
+	v.parts, e = region.View[participant](r, s.participantsAt, s.participants)
+	get(e)
+	v.slots, e = region.View[slot](r, s.slotsAt, s.slots)
+	get(e)
+	v.units, e = region.View[atomic.Uint64](r, s.unitsAt, s.units)
+	get(e)
+	v.arena, e = region.View[byte](r, s.arenaAt, s.units*s.unit)
+	get(e)
+	cells, e := region.View[wait.Cell](r, s.cellsAt, s.participants*bells)
+	get(e)
+	bits, e := region.View[bellBits](r, bellsAt, bells*2) // each with an empty line behind it
+	get(e)
+	if err != nil {
+		return nil, err
+	}
+	v.control = &c[0]
+	p := int(s.participants)
+	for i := range v.bells {
+		v.bells[i] = wait.NewBell(bits[2*i][:wait.BellWords(p)], cells[i*p:(i+1)*p])
+	}
+	return &v, nil
+}

@@ -1,0 +1,335 @@
+// Package ring is the heart of message passing over shared memory: a queue of
+// messages between any number of processes, each of which may be killed at any
+// instruction. Packages mailbox and process give it names and verbs.
+//
+// turn.go has the protocol of the slots, arena.go that of the memory for larger
+// messages, repair.go what happens after a death; package wait how to sleep.
+package ring
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/bits"
+	"os"
+	"sync"
+	"sync/atomic"
+
+	isthmus "github.com/isthmus-ipc/isthmus"
+	"github.com/isthmus-ipc/isthmus/internal/region"
+	"github.com/isthmus-ipc/isthmus/internal/wait"
+)
+
+// Config says what queue to create.
+type Config struct {
+	Kind         region.Kind
+	Capacity     isthmus.Capacity
+	MaxMessage   int
+	Memory       int64
+	Participants int
+	Mode         fs.FileMode
+	Group        int
+}
+
+// Options say how a handle uses a queue.
+type Options struct {
+	Policy isthmus.Policy
+	// Name is the participant's own name.
+	Name string
+	// Selective makes waiting receivers look each for itself: they want
+	// messages of different senders.
+	Selective bool
+}
+
+// Queue is a handle on a region with a queue in it: a participant. Its methods
+// may be called from several goroutines at once.
+type Queue struct {
+	*shared
+	r     *region.Region
+	shape *shape
+	mask  uint64 // slots-1 if that is a power of two
+	me    int
+	gen   uint32
+	uid   uint32
+	gid   uint32
+	pid   uint32
+	opts  Options
+	gates [bells]*wait.Gate
+
+	out, in, misc calls // sends, receives, others
+	idle          chan struct{}
+	idleOnce      sync.Once
+	leases        atomic.Int64 // claims and loans that are out
+	msgs          atomic.Uint32
+	serial        atomic.Uint32
+	crowd         atomic.Int32 // how long to write the tail each time
+	roles         atomic.Uint32
+	hint          atomic.Uint64 // where to look for free units
+	small         loanPool
+	names         atomic.Pointer[[]knownName]
+	peers         peers
+}
+
+// Create makes a region with a queue, and attaches to it.
+func Create(dir, name string, cfg Config, opts Options) (*Queue, error) {
+	s, err := cfg.shape()
+	if err != nil {
+		return nil, err
+	}
+	r, err := region.Create(dir, name, cfg.spec(s), s.init)
+	if err != nil {
+		return nil, err
+	}
+	return attach(r, s, opts)
+}
+
+// Open attaches to the queue in a region that exists.
+func Open(dir, name string, kind region.Kind, opts Options) (*Queue, error) {
+	r, err := region.Open(dir, name, kind)
+	if err != nil {
+		return nil, err
+	}
+	return join(r, opts)
+}
+
+// Anonymous makes a queue without a name.
+func Anonymous(label string, cfg Config, opts Options) (*Queue, error) {
+	s, err := cfg.shape()
+	if err != nil {
+		return nil, err
+	}
+	r, err := region.Anonymous(label, cfg.spec(s), s.init)
+	if err != nil {
+		return nil, err
+	}
+	return attach(r, s, opts)
+}
+
+// FromFile attaches to the anonymous queue behind f.
+func FromFile(f *os.File, kind region.Kind, opts Options) (*Queue, error) {
+	r, err := region.FromFile(f, kind)
+	if err != nil {
+		return nil, err
+	}
+	return join(r, opts)
+}
+
+func join(r *region.Region, opts Options) (*Queue, error) {
+	s, err := shapeOf(r.Geometry().Words)
+	if err != nil {
+		r.Close()
+		return nil, err
+	}
+	return attach(r, s, opts)
+}
+
+// Defaults of Config.
+const (
+	DefaultCapacity     = 1024
+	DefaultMaxMessage   = 64 << 10
+	DefaultMemory       = 4 << 20
+	DefaultParticipants = 64
+
+	zeroSlots = 128 // senders and receivers that can wait at capacity zero without queueing for a slot
+	minUnit   = 1 << 10
+)
+
+func (c Config) shape() (*shape, error) {
+	invalid := func(format string, args ...any) (*shape, error) {
+		return nil, fmt.Errorf("%w: %s", fs.ErrInvalid, fmt.Sprintf(format, args...))
+	}
+	if c.Capacity.IsDefault() {
+		c.Capacity = isthmus.Bounded(DefaultCapacity)
+	}
+	if c.MaxMessage == 0 {
+		c.MaxMessage = DefaultMaxMessage
+		if c.Memory == 0 {
+			c.Memory = max(DefaultMemory, int64(c.MaxMessage))
+		}
+	}
+	if c.Participants == 0 {
+		c.Participants = DefaultParticipants
+	}
+	switch {
+	case c.MaxMessage < 0 || c.MaxMessage > MaxMessage:
+		return invalid("MaxMessage %d is not within 1 and %d bytes", c.MaxMessage, MaxMessage)
+	case c.Participants < 1 || c.Participants > MaxParticipants:
+		return invalid("Participants %d is not within 1 and %d", c.Participants, MaxParticipants)
+	case c.Capacity == isthmus.Unbounded:
+		return nil, fmt.Errorf("capacity unbounded: %w", errors.ErrUnsupported)
+	case c.Capacity.Messages() > MaxSlots:
+		return invalid("Capacity %d is more than %d messages: take Unbounded", c.Capacity.Messages(), MaxSlots)
+	case c.Memory < 0 || c.Memory > 0 && c.Memory < int64(c.MaxMessage) && c.MaxMessage > inlineBytes:
+		return invalid("Memory %d is less than one message of MaxMessage %d bytes", c.Memory, c.MaxMessage)
+	case c.Mode&^fs.ModePerm != 0:
+		return invalid("Mode %v has more than permission bits", c.Mode)
+	}
+	s := &shape{mode: modeBounded, slots: uint64(c.Capacity.Messages()), maxMessage: uint64(c.MaxMessage), participants: uint64(c.Participants)}
+	if c.Capacity == isthmus.Zero {
+		s.mode, s.slots = modeZero, zeroSlots
+	}
+	s.divide(uint64(c.Memory))
+	return s, s.place()
+}
+
+// divide chooses the units of the arena: one a message if there is memory for
+// that, else small ones of which a message takes as many as it needs.
+func (s *shape) divide(memory uint64) {
+	if s.maxMessage <= inlineBytes {
+		return
+	}
+	whole := roundUp(s.maxMessage, 64)
+	if whole >= pageSize {
+		whole = roundUp(whole, pageSize)
+	}
+	messages := s.slots
+	if s.mode == modeZero {
+		messages = min(messages, 16)
+	}
+	if memory == 0 || memory >= messages*whole {
+		s.unit, s.units = whole, messages
+		return
+	}
+	s.unit = max(minUnit, uint64(1)<<bits.Len64(s.maxMessage/1024))
+	s.units = (memory + s.unit - 1) / s.unit
+	s.units = max(s.units, (s.maxMessage+s.unit-1)/s.unit)
+}
+
+func (c Config) spec(s *shape) region.Spec {
+	return region.Spec{Kind: c.Kind, Size: int64(s.size), Reserve: int64(s.size), Geometry: s.words(), Mode: c.Mode, Group: c.Group}
+}
+
+// init writes what must not be zero into a new region.
+func (s *shape) init(r *region.Region) error {
+	slots, err := region.View[slot](r, s.slotsAt, s.slots)
+	for i := range slots {
+		slots[i].state.Store(word(uint64(i), 0, free))
+	}
+	return err
+}
+
+// calls counts the calls of one sort: {done: 42 bits, closed: 1, under way: 20}.
+type calls struct {
+	v atomic.Uint64
+	_ [56]byte
+}
+
+const (
+	underWay   = 1<<20 - 1
+	closedBit  = 1 << 20
+	doneShift  = 21
+	oneIsDone  = 1<<doneShift - 1 // one less under way, one more done
+	oneHasLeft = ^uint64(0)       // one less under way
+)
+
+func (c *calls) done() uint64 { return c.v.Load() >> doneShift }
+
+// enter begins a call. Close waits for the calls that have begun.
+func (q *Queue) enter(c *calls) error {
+	if c.v.Add(1)&closedBit != 0 {
+		q.left(c, oneHasLeft)
+		return isthmus.ErrClosed
+	}
+	if q.r.Removed() {
+		q.left(c, oneHasLeft)
+		return isthmus.ErrRemoved
+	}
+	return nil
+}
+
+// exit is deferred by every call that entered. What succeeded counts as done.
+func (q *Queue) exit(c *calls, old bool, err *error) {
+	region.Unfault(old)
+	if p := recover(); p != nil {
+		*err = q.r.Fault(p)
+	}
+	if *err == nil {
+		q.left(c, oneIsDone)
+	} else {
+		q.left(c, oneHasLeft)
+	}
+}
+
+func (q *Queue) left(c *calls, how uint64) {
+	if v := c.v.Add(how); v&(closedBit|underWay) == closedBit {
+		q.lastOut()
+	}
+}
+
+// lastOut lets Close go on when no call is under way.
+func (q *Queue) lastOut() {
+	for _, c := range []*calls{&q.out, &q.in, &q.misc} {
+		if c.v.Load()&(closedBit|underWay) != closedBit {
+			return
+		}
+	}
+	q.idleOnce.Do(func() { close(q.idle) })
+}
+
+// Close returns the claims that this handle holds, leaves, and wakes whoever
+// waits on it. What loans and claims lent must not be used afterwards.
+func (q *Queue) Close() error {
+	if q.misc.v.Or(closedBit)&closedBit != 0 {
+		return isthmus.ErrClosed
+	}
+	q.in.v.Or(closedBit)
+	q.out.v.Or(closedBit)
+	q.lastOut()
+	for _, g := range q.gates {
+		g.Close()
+	}
+	<-q.idle
+	q.peers.stop()
+	err := q.detach()
+	if q.leases.Load() == 0 {
+		q.r.Close()
+	} else {
+		q.r.Leave()
+	}
+	return err
+}
+
+// Remove takes the region's name away and ends every call on it, in all
+// processes, with ErrRemoved.
+func (q *Queue) Remove() (err error) {
+	if err := q.enter(&q.misc); err != nil {
+		return err
+	}
+	defer q.exit(&q.misc, region.Faults(), &err)
+	return q.r.Remove(q.ringAll)
+}
+
+func (q *Queue) ringAll() {
+	for i := range q.bells {
+		q.bells[i].RingAll()
+	}
+}
+
+// Region is the region that the queue lies in.
+func (q *Queue) Region() *region.Region { return q.r }
+
+// slow is what a call does before it sleeps: look whether it would sleep for ever.
+func (q *Queue) slow(w *wait.Waiter) error {
+	if w.Parked() {
+		if q.r.Removed() || !q.r.Linked() {
+			return isthmus.ErrRemoved
+		}
+		if q.r.Truncated() {
+			return fmt.Errorf("%w: the file was truncated under its users", isthmus.ErrCorrupt)
+		}
+		q.peers.sync(q)
+	}
+	return nil
+}
+
+// next waits for the next occasion to try.
+func (q *Queue) next(w *wait.Waiter) error {
+	if err := q.slow(w); err != nil {
+		return err
+	}
+	err := w.Next()
+	if err == nil && q.r.Removed() {
+		err = isthmus.ErrRemoved
+	}
+	return err
+}

@@ -1,0 +1,250 @@
+package ring
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/isthmus-ipc/isthmus/internal/alive"
+	"github.com/isthmus-ipc/isthmus/internal/crash"
+	"github.com/isthmus-ipc/isthmus/internal/region"
+	"github.com/isthmus-ipc/isthmus/internal/sys"
+)
+
+// repair sets right what participant d had in its hands: what it was writing
+// never was, what it had claimed is there again. The caller holds d's token, so
+// it is the only one who repairs d, and d is dead (or is the caller itself,
+// who leaves). If the caller dies in the middle the next one begins again: each
+// step finds only what is still to be done.
+func (q *Queue) repair(d int) {
+	n := uint64(len(q.slots))
+	for i := range q.slots {
+		sl := &q.slots[i]
+		for range maxTries {
+			s := sl.state.Load()
+			to, ok := q.repaired(s, sl, d, n)
+			if !ok {
+				break
+			}
+			crash.Point("repair.slot")
+			if sl.state.CompareAndSwap(s, to) {
+				break
+			}
+		}
+	}
+	crash.Point("repair.slots")
+	for i := range q.slots {
+		s := q.slots[i].state.Load()
+		if phaseOf(s) == ready && ahead(q.control.head.Load()&posMask, posOf(s)) > 0 {
+			q.goBack(posOf(s))
+		}
+	}
+	q.freeLoans(d)
+	crash.Point("repair.units")
+	for i := range q.bells {
+		q.bells[i].Forget(d)
+	}
+	p, c := &q.parts[d], q.control
+	c.sent.Add(atomic.SwapUint64(&p.sent, 0))
+	c.received.Add(atomic.SwapUint64(&p.received, 0))
+	p.live.Store(0)
+	c.members.Add(1)
+}
+
+// repaired is what d's slot in state s becomes.
+func (q *Queue) repaired(s uint64, sl *slot, d int, n uint64) (to uint64, ok bool) {
+	gone := word((posOf(s)+n)&posMask, 0, free)
+	switch phaseOf(s) {
+	case writing, offered:
+		return gone, ownerOf(s) == d
+	case claimed:
+		if ownerOf(s) != d {
+			return 0, false
+		}
+		if a := loadAttempts(sl); a < 1<<16-1 {
+			sl.attempts = a + 1
+		}
+		return word(posOf(s), 0, ready), true
+	case ready:
+		// At capacity zero nothing is stored: a message whose sender is gone,
+		// and which no receiver has, was not sent. A gift was.
+		gift := loadFlags(sl)&flagGift != 0
+		mine := senderOf(loadID(sl)) == makeSender(d, q.parts[d].gen.Load())
+		return gone, q.shape.mode == modeZero && mine && !gift
+	}
+	return 0, false
+}
+
+// sweep looks for participants that died, and repairs what they left. It
+// returns whether any was found.
+func (q *Queue) sweep() bool {
+	found := false
+	for i := range q.parts {
+		if i == q.me || q.parts[i].live.Load() == 0 || q.r.Held(i) {
+			continue
+		}
+		ok, err := q.r.Take(i)
+		if err != nil || !ok {
+			continue // another one is at it
+		}
+		if q.parts[i].live.Load() != 0 {
+			crash.Point("repair.begin")
+			q.repair(i)
+			q.control.deaths.Add(1)
+			found = true
+		}
+		q.r.Give(i)
+	}
+	if found {
+		q.ringAll()
+	}
+	return found
+}
+
+// Sweep repairs what dead participants left, now.
+func (q *Queue) Sweep() (err error) {
+	if err := q.enter(&q.misc); err != nil {
+		return err
+	}
+	defer q.exit(&q.misc, region.Faults(), &err)
+	q.sweep()
+	return nil
+}
+
+// peers watches the other participants' processes, from the first time that
+// this handle finds nothing to do. Each death wakes it; it then sweeps.
+type peers struct {
+	seen atomic.Uint64 // members+1, as of the last look; 0: look again
+
+	mu      sync.Mutex
+	stopped bool
+	watches map[int]*alive.Watch // by PID
+	blind   bool                 // somebody's end will not be told
+	timer   *time.Timer
+}
+
+// blindPeriod is how often a handle that waits looks after participants whose
+// PIDs it cannot see (another PID namespace), or that the kernel is still
+// tearing down.
+const blindPeriod = 250 * time.Millisecond
+
+// sync makes sure that every other participant is watched. It costs a load
+// when nobody joined or left since the last time.
+func (p *peers) sync(q *Queue) {
+	if p.seen.Load() == uint64(q.control.members.Load())+1 && !p.isBlind() {
+		return
+	}
+	if p.look(q) {
+		q.sweep()
+	}
+}
+
+func (p *peers) isBlind() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.blind && p.timer == nil
+}
+
+// look sets the watches, and tells whether somebody is dead already.
+func (p *peers) look(q *Queue) (dead bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.stopped {
+		return false
+	}
+	p.seen.Store(uint64(q.control.members.Load()) + 1)
+	p.blind = false
+	ns := sys.PIDNamespace()
+	wanted := map[int]bool{}
+	for i := range q.parts {
+		o := &q.parts[i]
+		pid := o.pid.Load()
+		if i == q.me || o.live.Load() == 0 || pid == q.pid && o.ns.Load() == ns {
+			continue
+		}
+		if ns != 0 && o.ns.Load() == ns && p.watch(q, int(pid)) {
+			wanted[int(pid)] = true
+		} else {
+			p.blind = true
+		}
+		if !q.r.Held(i) { // asked after the watch was set
+			dead = true
+		}
+	}
+	for pid, w := range p.watches {
+		if !wanted[pid] {
+			w.Stop()
+			delete(p.watches, pid)
+		}
+	}
+	if p.blind && p.timer == nil {
+		p.timer = time.AfterFunc(blindPeriod, func() { p.tick(q) })
+	}
+	return dead
+}
+
+func (p *peers) watch(q *Queue, pid int) bool {
+	if p.watches[pid] != nil {
+		return true
+	}
+	w, err := alive.On(pid, func() { p.died(q, pid) })
+	if err != nil {
+		return false
+	}
+	if p.watches == nil {
+		p.watches = map[int]*alive.Watch{}
+	}
+	p.watches[pid] = w
+	return true
+}
+
+// died is called when a watched process has ended.
+func (p *peers) died(q *Queue, pid int) {
+	var err error
+	if q.enter(&q.misc) != nil {
+		return
+	}
+	defer q.exit(&q.misc, region.Faults(), &err)
+	p.mu.Lock()
+	delete(p.watches, pid)
+	p.mu.Unlock()
+	p.seen.Store(0)
+	q.sweep()
+	// A child that the dead one had just forked may hold its files for a
+	// moment longer: then it cannot be watched any more, and look is blind.
+	if p.look(q) {
+		q.sweep()
+	}
+}
+
+// tick looks after those that cannot be watched, as long as somebody waits here.
+func (p *peers) tick(q *Queue) {
+	var err error
+	if q.enter(&q.misc) != nil {
+		return
+	}
+	defer q.exit(&q.misc, region.Faults(), &err)
+	p.mu.Lock()
+	p.timer = nil
+	p.mu.Unlock()
+	q.sweep()
+	for _, g := range q.gates {
+		if g.Waiting() > 0 {
+			p.look(q)
+			return
+		}
+	}
+}
+
+func (p *peers) stop() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.stopped = true
+	if p.timer != nil {
+		p.timer.Stop()
+	}
+	for _, w := range p.watches {
+		w.Stop()
+	}
+	p.watches = nil
+}

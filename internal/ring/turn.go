@@ -1,0 +1,333 @@
+package ring
+
+import (
+	"fmt"
+
+	isthmus "github.com/isthmus-ipc/isthmus"
+	"github.com/isthmus-ipc/isthmus/internal/crash"
+	"github.com/isthmus-ipc/isthmus/internal/race"
+)
+
+// The protocol of the slots.
+//
+// Messages have positions 0, 1, 2, …; position p lies in slot p mod n. All that
+// is true about a slot is in its state word:
+//
+//	{ position: 50 bits, owner: 11 bits, phase: 3 bits }
+//
+//	Free(p)        nobody's; it waits for the send at position p
+//	Writing(p, o)  sender o fills it
+//	Ready(p)       it holds a message
+//	Claimed(p, o)  receiver o has the message in its hands
+//	Offered(p, o)  receiver o waits here for a TrySend (capacity zero only)
+//
+//	who                      moves                                 after a death there
+//	sender     claims        Free(p)       → Writing(p, me)        repair: → Free(p+n)
+//	sender     publishes     Writing(p,me) → Ready(p)              it is sent
+//	sender     withdraws     Ready(p)      → Free(p+n)             it was not sent
+//	receiver   claims        Ready(p)      → Claimed(p, me)        repair: → Ready(p)
+//	receiver   acknowledges  Claimed(p,me) → Free(p+n)             it is received
+//	receiver   returns       Claimed(p,me) → Ready(p)              it is there again
+//	receiver   offers        Free(p)       → Offered(p, me)        repair: → Free(p+n)
+//	receiver   withdraws     Offered(p,me) → Free(p+n)
+//	sender     accepts       Offered(p, o) → Writing(p, me)        repair: → Free(p+n)
+//	sender     passes over   X(p, o)       → X(p+n, o)             X ∈ Writing, Claimed, Offered
+//
+// Every move is one compare-and-swap of the whole word, and positions only
+// grow, so no move can succeed on a state other than the one that it was
+// decided on, however long ago that was. There is an owner before anything
+// else moves, so repair (which holds the dead participant's token, and so is
+// alone) always finds what the dead one had in its hands.
+//
+// The tail and the head are not part of the truth. They are places to start
+// looking, and anyone may help them along:
+//
+//	tail  no position before it is still to be claimed by a sender
+//	head  no slot with a position before it is Ready
+//
+// Passing over. When the tail comes round to a slot that is still Writing,
+// Claimed or Offered from the lap before, the sender moves that slot's position
+// on by a lap and goes to the next. So a slow, stopped or dead process costs the
+// ring one slot, and never holds up the others. A slot that is Ready is not
+// passed over: then the ring is full.
+//
+// Looking past. A receiver that finds the slot at the head Writing looks at the
+// slots behind it, since those sends may have taken effect already. When it
+// finds one Ready it looks again at all that it had skipped: one of them may
+// have become Ready meanwhile, by the same sender, who went on to send the
+// message that was found. If so the earlier one is taken. So messages are
+// received in the order in which they became Ready, as seen by each sender.
+//
+// Going back. A message that is returned, or whose receiver died, becomes Ready
+// at its old position, which may be before the head. The head is a word
+// {epoch: 14 bits, position: 50 bits}; whoever makes a message Ready again moves the head
+// back and the epoch on, always, so that no slow helper, who decided before,
+// can move the head forward over it. A death in between leaves a Ready slot
+// before the head; repair looks at all slots and moves the head back.
+type phase uint64
+
+const (
+	free phase = 1 + iota // 0 is no phase: memory that nobody has set up
+	writing
+	ready
+	claimed
+	offered
+)
+
+const (
+	phaseBits = 3
+	ownerBits = 11
+	posShift  = phaseBits + ownerBits
+	posBits   = 64 - posShift
+	posMask   = 1<<posBits - 1
+)
+
+func word(pos uint64, owner int, p phase) uint64 {
+	return pos<<posShift | uint64(owner)<<phaseBits | uint64(p)
+}
+
+func phaseOf(s uint64) phase { return phase(s & (1<<phaseBits - 1)) }
+func ownerOf(s uint64) int   { return int(s >> phaseBits & (1<<ownerBits - 1)) }
+func posOf(s uint64) uint64  { return s >> posShift }
+
+// ahead is how far position a is ahead of b, modulo 2^50.
+func ahead(a, b uint64) int64 { return int64((a-b)<<posShift) >> posShift }
+
+// maxTries bounds the loops that retry a compare-and-swap. Each lost try means
+// that another process made progress; so many in a row happen only when
+// somebody writes nonsense into the region.
+const maxTries = 1 << 20
+
+func (q *Queue) stuck(doing string) error {
+	return fmt.Errorf("%w: no progress while %s", isthmus.ErrCorrupt, doing)
+}
+
+// at is the slot of a position.
+func (q *Queue) at(pos uint64) *slot { return &q.slots[q.index(pos)] }
+
+func (q *Queue) index(pos uint64) uint64 {
+	if q.mask != 0 {
+		return pos & q.mask
+	}
+	return pos % uint64(len(q.slots))
+}
+
+// Both ends are shared lines that every send and receive would write. So each
+// handle remembers how far it has come, in its own participant's line, and
+// writes to the shared word only now and then, and as long as others are at it,
+// too: then they would otherwise have to walk.
+const lazy = 32
+
+// reserve claims the slot at the tail for p (writing, or offered). It is
+// ErrFull if a message is in the way. Only a thorough try passes over slots
+// that others hold: the receivers that are just copying out will be done soon.
+func (q *Queue) reserve(p phase, thorough bool) (*slot, uint64, error) {
+	n := uint64(len(q.slots))
+	me := &q.parts[q.me]
+	shared := q.control.tail.Load() & posMask
+	t := me.tail & posMask
+	if ahead(shared, t) > 0 {
+		t = shared
+	}
+	passed, walked := uint64(0), uint64(0)
+	for range maxTries {
+		sl := q.at(t)
+		s := sl.state.Load()
+		d := ahead(posOf(s), t)
+		switch {
+		case d == 0 && phaseOf(s) == free:
+			if sl.state.CompareAndSwap(s, word(t, q.me, p)) {
+				crash.Point("send.claimed")
+				q.sentAt(me, shared, t, walked)
+				return sl, t, nil
+			}
+			walked++
+			continue
+		case d == 0:
+			t = (t + 1) & posMask
+			walked++
+		case d > 0: // the slot is laps ahead, so the tail is at most a lap behind it
+			t = (t + max(1, uint64(d)-n+1)) & posMask
+			walked++
+		case d == -int64(n) && phaseOf(s) == ready:
+			return nil, 0, isthmus.ErrFull
+		case d == -int64(n) && phaseOf(s) != free && phaseOf(s) != 0 && phaseOf(s) <= offered:
+			if !thorough || passed == n {
+				return nil, 0, isthmus.ErrFull
+			}
+			if sl.state.CompareAndSwap(s, word(t, ownerOf(s), phaseOf(s))) {
+				crash.Point("send.passed")
+				passed++
+			}
+		default:
+			return nil, 0, fmt.Errorf("%w: slot %d has state %#x at position %d", isthmus.ErrCorrupt, q.index(t), s, t)
+		}
+	}
+	return nil, 0, q.stuck("looking for a free slot")
+}
+
+// sentAt notes that position t is taken.
+func (q *Queue) sentAt(me *participant, shared, t, walked uint64) {
+	next := (t + 1) & posMask
+	me.tail = next
+	if walked > 0 || t%lazy == 0 || q.crowd.Load() > 0 {
+		q.noteCrowd(walked > 0)
+		for ahead(next, shared) > 0 && !q.control.tail.CompareAndSwap(shared, next) {
+			shared = q.control.tail.Load()
+		}
+	}
+}
+
+// noteCrowd remembers for a while that others are at the same end.
+func (q *Queue) noteCrowd(seen bool) {
+	switch c := q.crowd.Load(); {
+	case seen && c < 128:
+		q.crowd.Store(256)
+	case !seen && c > 0:
+		q.crowd.Add(-1)
+	}
+}
+
+// publish makes a message that this handle was writing Ready.
+func (q *Queue) publish(sl *slot) error {
+	race.Release()
+	return q.move(sl, writing, ready, 0)
+}
+
+// release makes a slot that this handle has in phase p Free for its next lap.
+func (q *Queue) release(sl *slot, p phase) error {
+	return q.move(sl, p, free, uint64(len(q.slots)))
+}
+
+// move moves a slot that is this handle's in phase p. Its position may change
+// meanwhile, since senders pass over it, but nothing else.
+func (q *Queue) move(sl *slot, p, to phase, lap uint64) error {
+	for range maxTries {
+		s := sl.state.Load()
+		if phaseOf(s) != p || ownerOf(s) != q.me {
+			return fmt.Errorf("%w: somebody took a slot away that this process was holding", isthmus.ErrCorrupt)
+		}
+		if sl.state.CompareAndSwap(s, word((posOf(s)+lap)&posMask, 0, to)) {
+			return nil
+		}
+	}
+	return q.stuck("giving up a slot")
+}
+
+// from is which sender's messages a receiver wants: the participant's number
+// and generation as in a message id, or anyone's.
+type from uint64
+
+const anyone from = 0
+
+func (f from) wants(sl *slot) bool { return f == anyone || f == senderOf(loadID(sl)) }
+
+// claim takes the first Ready message that f wants. It is ErrEmpty if there is none.
+func (q *Queue) claim(f from) (*slot, error) {
+	for range maxTries {
+		hw := q.control.head.Load()
+		sl, again := q.scan(hw, f)
+		if sl != nil {
+			return sl, nil
+		}
+		if !again && q.control.head.Load()>>posBits == hw>>posBits {
+			return nil, isthmus.ErrEmpty
+		}
+	}
+	return nil, q.stuck("looking for a message")
+}
+
+// scan looks at one lap of slots from the head on. It asks for another scan if
+// what it saw was overtaken.
+func (q *Queue) scan(hw uint64, f from) (_ *slot, again bool) {
+	me := &q.parts[q.me]
+	start := hw & posMask
+	if mine := me.head; mine>>posBits == hw>>posBits && ahead(mine&posMask, start) > 0 {
+		start = mine & posMask
+	}
+	h := start // slots from h to pos were skipped: they may become wanted
+	for pos := start; ahead(pos, start) < int64(len(q.slots)); pos = (pos + 1) & posMask {
+		sl := q.at(pos)
+		s := sl.state.Load()
+		d := ahead(posOf(s), pos)
+		switch {
+		case d < 0 || d == 0 && phaseOf(s) == free: // nobody has sent here yet
+			q.receivedUpTo(me, hw, h, false)
+			return nil, false
+		case d == 0 && phaseOf(s) == ready && f.wants(sl):
+			if q.overtaken(h, pos, f) || !sl.state.CompareAndSwap(s, word(pos, q.me, claimed)) {
+				return nil, true
+			}
+			crash.Point("receive.claimed")
+			race.Acquire()
+			if pos == h {
+				q.receivedUpTo(me, hw, (h+1)&posMask, h != start)
+			} else {
+				q.receivedUpTo(me, hw, h, h != start)
+			}
+			return sl, false
+		case d == 0 && phaseOf(s) != claimed: // writing, offered, or ready and not wanted
+		case pos == h:
+			h = (h + 1) & posMask
+		}
+	}
+	q.receivedUpTo(me, hw, h, true)
+	return nil, h != start
+}
+
+// receivedUpTo notes that no slot before position h is Ready, as of the head hw.
+// An epoch that has changed since makes the note void.
+func (q *Queue) receivedUpTo(me *participant, hw, h uint64, walked bool) {
+	next := hw&^posMask | h
+	if me.head == next {
+		return
+	}
+	me.head = next
+	if next != hw && (walked || h%lazy == 0 || q.crowd.Load() > 0) {
+		q.noteCrowd(walked)
+		q.control.head.CompareAndSwap(hw, next)
+	}
+}
+
+// overtaken tells whether a slot from h to end is Ready and wanted now.
+func (q *Queue) overtaken(h, end uint64, f from) bool {
+	for pos := h; pos != end; pos = (pos + 1) & posMask {
+		sl := q.at(pos)
+		s := sl.state.Load()
+		if posOf(s) == pos && phaseOf(s) == ready && f.wants(sl) {
+			return true
+		}
+	}
+	return false
+}
+
+// goBack moves the head back to pos, if it is further on, and its epoch on.
+func (q *Queue) goBack(pos uint64) {
+	for range maxTries {
+		hw := q.control.head.Load()
+		to := hw & posMask
+		if ahead(to, pos) > 0 {
+			to = pos
+		}
+		if q.control.head.CompareAndSwap(hw, (hw>>posBits+1)<<posBits|to) {
+			return
+		}
+	}
+}
+
+// more tells whether a message is waiting, roughly: a wake-up too many does no harm.
+func (q *Queue) more() bool {
+	h := q.control.head.Load() & posMask
+	for i := range uint64(len(q.slots)) {
+		pos := (h + i) & posMask
+		s := q.at(pos).state.Load()
+		d := ahead(posOf(s), pos)
+		if d < 0 || d == 0 && phaseOf(s) == free {
+			return false
+		}
+		if d == 0 && phaseOf(s) == ready {
+			return true
+		}
+	}
+	return false
+}

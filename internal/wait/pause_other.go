@@ -1,0 +1,7 @@
+//go:build !amd64 && !arm64
+
+package wait
+
+import "runtime"
+
+func pause(uint32) { runtime.Gosched() }

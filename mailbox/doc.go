@@ -1,0 +1,33 @@
+// Package mailbox passes messages indirectly: through a named mailbox that any
+// number of processes send to and any number receive from, none knowing the
+// others. Each message is received once.
+//
+//	m, err := mailbox.Open("orders", nil) // in one process
+//	err = m.Send(ctx, isthmus.Message{Data: []byte("hello")})
+//
+//	m, err := mailbox.Open("orders", nil) // in another
+//	msg, err := m.Receive(ctx)
+//
+// A mailbox lies in shared memory. While both ends keep up, no call enters the
+// kernel; who has to wait sleeps there, and is woken. A mailbox outlives the
+// processes that use it, until it is removed or the machine restarts.
+//
+// # Order
+//
+// Messages of one sender are received in the order in which they were sent.
+// Over all senders, the order is that in which the sends took effect.
+//
+// # Death
+//
+// Any process may be killed at any instruction. Nobody hangs, a message whose
+// Send returned is received exactly once, and one that was being sent is
+// received whole or not at all. A message that a process had claimed, or was
+// receiving, when it died is given to another receiver: at once if one waits.
+// Message.Redelivered tells how often that happened.
+//
+// # Limits
+//
+// All participants must trust each other with the mailbox's contents: whoever
+// may open it may read and scribble. What a scribbler cannot do is make a
+// reader crash, hang, or read outside the mailbox. See SECURITY.md.
+package mailbox
