@@ -87,9 +87,9 @@ func benchRoundTrip(b *testing.B, policy isthmus.Policy, wrap ...string) {
 	p.Wait()
 }
 
-func BenchmarkRoundTrip(b *testing.B)         { benchRoundTrip(b, isthmus.Balanced) }
+func BenchmarkRoundTrip(b *testing.B)           { benchRoundTrip(b, isthmus.Balanced) }
 func BenchmarkRoundTripLowLatency(b *testing.B) { benchRoundTrip(b, isthmus.LowLatency) }
-func BenchmarkRoundTripLowPower(b *testing.B) { benchRoundTrip(b, isthmus.LowPower) }
+func BenchmarkRoundTripLowPower(b *testing.B)   { benchRoundTrip(b, isthmus.LowPower) }
 
 // floor: one cache line goes to and fro between two processes that spin.
 type line struct {

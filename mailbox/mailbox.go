@@ -198,29 +198,29 @@ func (m *Mailbox) Deliver(ctx context.Context, msg isthmus.Message) error {
 }
 
 // Receive waits for a message. Its Data is the caller's.
-func (m *Mailbox) Receive(ctx context.Context) (isthmus.Message, error) {
-	msg, err := m.q.Receive(ctx, ring.Anyone)
+func (m *Mailbox) Receive(ctx context.Context) (msg isthmus.Message, err error) {
+	err = m.q.Receive(ctx, ring.Anyone, nil, true, &msg)
 	return msg, wrap("receive", m.name, err)
 }
 
 // TryReceive returns a message if there is one, and is ErrEmpty otherwise. Its
 // Data is the caller's.
-func (m *Mailbox) TryReceive() (isthmus.Message, error) {
-	msg, err := m.q.TryReceive(ring.Anyone)
+func (m *Mailbox) TryReceive() (msg isthmus.Message, err error) {
+	err = m.q.TryReceive(ring.Anyone, nil, true, &msg)
 	return msg, wrap("receive", m.name, err)
 }
 
 // ReceiveInto is Receive into buf, of which the message's Data is a part. It is
 // ErrTooLarge if buf is too small; the message stays where it is. It allocates
 // nothing.
-func (m *Mailbox) ReceiveInto(ctx context.Context, buf []byte) (isthmus.Message, error) {
-	msg, err := m.q.ReceiveInto(ctx, buf, ring.Anyone)
+func (m *Mailbox) ReceiveInto(ctx context.Context, buf []byte) (msg isthmus.Message, err error) {
+	err = m.q.Receive(ctx, ring.Anyone, buf, false, &msg)
 	return msg, wrap("receive", m.name, err)
 }
 
 // TryReceiveInto is TryReceive into buf, as ReceiveInto is Receive.
-func (m *Mailbox) TryReceiveInto(buf []byte) (isthmus.Message, error) {
-	msg, err := m.q.TryReceiveInto(buf, ring.Anyone)
+func (m *Mailbox) TryReceiveInto(buf []byte) (msg isthmus.Message, err error) {
+	err = m.q.TryReceive(ring.Anyone, buf, false, &msg)
 	return msg, wrap("receive", m.name, err)
 }
 

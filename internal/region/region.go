@@ -13,6 +13,7 @@ import (
 	"os"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -328,11 +329,30 @@ func (r *Region) Close() {
 }
 
 // Leave closes the file, which gives up every token, and leaves the mapping to
-// those who still use it; it is unmapped when none does.
+// those who still use it. It is unmapped when the garbage collector finds that
+// nobody does: a call that is under way in another goroutine needs no counting
+// to be safe. So that mappings do not pile up in a process that makes little
+// garbage, every so many of them call the collector.
 func (r *Region) Leave() {
 	_ = r.f.Close()
-	runtime.AddCleanup(r, func(mem []byte) { _ = sys.Unmap(mem) }, r.mem)
+	size := int64(len(r.mem))
+	runtime.AddCleanup(r, func(mem []byte) {
+		_ = sys.Unmap(mem)
+		left.count.Add(-1)
+		left.bytes.Add(-size)
+	}, r.mem)
+	if left.count.Add(1)%leftRegions == 0 || left.bytes.Add(size) > leftBytes {
+		go runtime.GC()
+	}
 }
+
+// left is what was left, but not yet unmapped.
+var left struct{ count, bytes atomic.Int64 }
+
+const (
+	leftRegions = 1000
+	leftBytes   = 1 << 30
+)
 
 // Geometry is the private copy of the header, taken when r was opened.
 func (r *Region) Geometry() Geometry { return r.geo }

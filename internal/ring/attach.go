@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -120,14 +121,27 @@ func (q *Queue) settle(i int) {
 func (q *Queue) detach() (err error) {
 	defer q.r.Guard(region.Faults(), &err)
 	crash.Point("detach.begin")
-	me := &q.parts[q.me]
-	me.sent, me.received = q.out.done(), q.in.done()
+	q.settleWriting()
 	q.repair(q.me)
 	crash.Point("detach.repaired")
 	for i := range q.bells {
 		q.bells[i].RingEach()
 	}
 	return nil
+}
+
+// settleWriting waits for senders of this handle that had claimed a slot before
+// it was closed, and do not count as calls (postFast). They need microseconds.
+func (q *Queue) settleWriting() {
+	for i := range q.slots {
+		for range maxTries {
+			s := q.slots[i].state.Load()
+			if phaseOf(s) != writing || ownerOf(s) != q.me {
+				break
+			}
+			runtime.Gosched()
+		}
+	}
 }
 
 // Message ids: {generation: 16 bits, participant: 16 bits, number: 32 bits}.

@@ -31,29 +31,28 @@ type Claim struct {
 
 // Claim waits for a message that f wants and leaves it where it lies.
 func (q *Queue) Claim(ctx context.Context, f Source) (c Claim, err error) {
-	if err := q.enter(&q.misc); err != nil {
+	if err := q.enter(); err != nil {
 		return c, err
 	}
-	defer q.exit(&q.misc, region.Faults(), &err)
-	sl, err := q.await(ctx, f)
-	if err != nil {
+	defer q.exit(region.Faults(), &err)
+	r := request{f: f}
+	if err := q.await(ctx, &r); err != nil {
 		return c, err
 	}
-	return q.hold(sl)
+	return q.hold(r.sl)
 }
 
 // TryClaim claims a message that f wants if there is one.
 func (q *Queue) TryClaim(f Source) (c Claim, err error) {
-	if err := q.enter(&q.misc); err != nil {
+	if err := q.enter(); err != nil {
 		return c, err
 	}
-	defer q.exit(&q.misc, region.Faults(), &err)
-	q.becomes(roleReceiver)
-	sl, err := q.take(f)
-	if err != nil {
+	defer q.exit(region.Faults(), &err)
+	r := request{f: f}
+	if err := q.serve(&r); err != nil {
 		return c, err
 	}
-	return q.hold(sl)
+	return q.hold(r.sl)
 }
 
 func (q *Queue) hold(sl *slot) (c Claim, err error) {
@@ -66,7 +65,6 @@ func (q *Queue) hold(sl *slot) (c Claim, err error) {
 	q.describe(sl, &c.Message)
 	c.Message.Data = mem
 	atomic.StoreUint32(&sl.serial, c.serial)
-	q.leases.Add(1)
 	return c, nil
 }
 
@@ -75,7 +73,6 @@ func (c *Claim) settle() error {
 	if c.q == nil || !atomic.CompareAndSwapUint32(&c.sl.serial, c.serial, 0) {
 		return ErrSettled
 	}
-	c.q.leases.Add(-1)
 	c.Message.Data = nil
 	return nil
 }
@@ -85,10 +82,10 @@ func (c *Claim) Ack() (err error) {
 	if c.q == nil {
 		return ErrSettled
 	}
-	if err := c.q.enter(&c.q.in); err != nil {
+	if err := c.q.enter(); err != nil {
 		return err
 	}
-	defer c.q.exit(&c.q.in, region.Faults(), &err)
+	defer c.q.exit(region.Faults(), &err)
 	if err := c.settle(); err != nil {
 		return err
 	}
@@ -101,10 +98,10 @@ func (c *Claim) Return() (err error) {
 	if c.q == nil {
 		return ErrSettled
 	}
-	if err := c.q.enter(&c.q.misc); err != nil {
+	if err := c.q.enter(); err != nil {
 		return err
 	}
-	defer c.q.exit(&c.q.misc, region.Faults(), &err)
+	defer c.q.exit(region.Faults(), &err)
 	if err := c.settle(); err != nil {
 		return err
 	}
@@ -125,10 +122,10 @@ func (q *Queue) Loan(ctx context.Context, n int) (l Loan, err error) {
 	if err != isthmus.ErrFull {
 		return l, err
 	}
-	if err := q.enter(&q.misc); err != nil {
+	if err := q.enter(); err != nil {
 		return l, err
 	}
-	defer q.exit(&q.misc, region.Faults(), &err)
+	defer q.exit(region.Faults(), &err)
 	w := q.gates[bellRoom].Start(ctx)
 	for {
 		l, err = q.lend(n)
@@ -145,10 +142,10 @@ func (q *Queue) Loan(ctx context.Context, n int) (l Loan, err error) {
 
 // TryLoan lends room for n bytes if there is some.
 func (q *Queue) TryLoan(n int) (l Loan, err error) {
-	if err := q.enter(&q.misc); err != nil {
+	if err := q.enter(); err != nil {
 		return l, err
 	}
-	defer q.exit(&q.misc, region.Faults(), &err)
+	defer q.exit(region.Faults(), &err)
 	return q.lend(n)
 }
 
@@ -158,7 +155,6 @@ func (q *Queue) lend(n int) (l Loan, err error) {
 	}
 	if n <= inlineBytes {
 		b := q.small.get()
-		q.leases.Add(1)
 		return Loan{q: q, data: b[:n], small: b}, nil
 	}
 	r, err := q.borrow(n)
@@ -166,7 +162,6 @@ func (q *Queue) lend(n int) (l Loan, err error) {
 		return l, err
 	}
 	mem, err := q.bytes(r, uint32(n))
-	q.leases.Add(1)
 	return Loan{q: q, data: mem, run: r}, err
 }
 
@@ -181,15 +176,14 @@ func (l *Loan) Cancel() (err error) {
 		return ErrSettled
 	}
 	*l = Loan{}
-	q.leases.Add(-1)
 	if t.small != nil {
 		q.small.put(t.small)
 		return nil
 	}
-	if err := q.enter(&q.misc); err != nil {
+	if err := q.enter(); err != nil {
 		return err
 	}
-	defer q.exit(&q.misc, region.Faults(), &err)
+	defer q.exit(region.Faults(), &err)
 	q.giveBack(t.run)
 	q.ringRoom(0)
 	return nil
@@ -219,10 +213,10 @@ func (l *Loan) Send(ctx context.Context, m *isthmus.Message, how How) (err error
 	if q == nil {
 		return ErrSettled
 	}
-	if err := q.enter(&q.out); err != nil {
+	if err := q.enter(); err != nil {
 		return err
 	}
-	defer q.exit(&q.out, region.Faults(), &err)
+	defer q.exit(region.Faults(), &err)
 	m.Data = l.data
 	flags := uint16(0)
 	if how == Receipt || how == Room && q.shape.mode == modeZero {
@@ -252,7 +246,6 @@ func (l *Loan) Send(ctx context.Context, m *isthmus.Message, how How) (err error
 		if l.small != nil {
 			q.small.put(l.small)
 		}
-		q.leases.Add(-1)
 		*l = Loan{}
 	}
 	return err

@@ -56,18 +56,18 @@ type Queue struct {
 	opts  Options
 	gates [bells]*wait.Gate
 
-	out, in, misc calls // sends, receives, others
-	idle          chan struct{}
-	idleOnce      sync.Once
-	leases        atomic.Int64 // claims and loans that are out
-	msgs          atomic.Uint32
-	serial        atomic.Uint32
-	crowd         atomic.Int32 // how long to write the tail each time
-	roles         atomic.Uint32
-	hint          atomic.Uint64 // where to look for free units
-	small         loanPool
-	names         atomic.Pointer[[]knownName]
-	peers         peers
+	calls    atomic.Int64 // under way; closedBit when closed
+	idle     chan struct{}
+	idleOnce sync.Once
+	leases   atomic.Int64 // claims and loans that are out
+	msgs     atomic.Uint32
+	serial   atomic.Uint32
+	crowd    atomic.Int32 // how long to write the tail each time
+	roles    atomic.Uint32
+	hint     atomic.Uint64 // where to look for free units
+	small    loanPool
+	names    atomic.Pointer[[]knownName]
+	peers    peers
 }
 
 // Create makes a region with a queue, and attaches to it.
@@ -208,94 +208,74 @@ func (s *shape) init(r *region.Region) error {
 	return err
 }
 
-// calls counts the calls of one sort: {done: 42 bits, closed: 1, under way: 20}.
-type calls struct {
-	v atomic.Uint64
-	_ [56]byte
-}
+const closedBit = 1 << 62 // of Queue.calls
 
-const (
-	underWay   = 1<<20 - 1
-	closedBit  = 1 << 20
-	doneShift  = 21
-	oneIsDone  = 1<<doneShift - 1 // one less under way, one more done
-	oneHasLeft = ^uint64(0)       // one less under way
-)
-
-func (c *calls) done() uint64 { return c.v.Load() >> doneShift }
-
-// enter begins a call. Close waits for the calls that have begun.
-func (q *Queue) enter(c *calls) error {
-	if c.v.Add(1)&closedBit != 0 {
-		q.left(c, oneHasLeft)
+// open is for calls that need not be waited for by Close: they hold nothing in
+// this handle's name, and the mapping stays as long as anyone can reach it.
+func (q *Queue) open() error {
+	if q.calls.Load()&closedBit != 0 {
 		return isthmus.ErrClosed
 	}
 	if q.r.Removed() {
-		q.left(c, oneHasLeft)
 		return isthmus.ErrRemoved
 	}
 	return nil
 }
 
-// exit is deferred by every call that entered. What succeeded counts as done.
-func (q *Queue) exit(c *calls, old bool, err *error) {
+// enter begins a call that Close waits for.
+func (q *Queue) enter() error {
+	if q.calls.Add(1)&closedBit != 0 {
+		q.left()
+		return isthmus.ErrClosed
+	}
+	if q.r.Removed() {
+		q.left()
+		return isthmus.ErrRemoved
+	}
+	return nil
+}
+
+// exit is deferred by a call that entered, and ends it.
+func (q *Queue) exit(old bool, err *error) {
 	region.Unfault(old)
 	if p := recover(); p != nil {
 		*err = q.r.Fault(p)
 	}
-	if *err == nil {
-		q.left(c, oneIsDone)
-	} else {
-		q.left(c, oneHasLeft)
-	}
+	q.left()
 }
 
-func (q *Queue) left(c *calls, how uint64) {
-	if v := c.v.Add(how); v&(closedBit|underWay) == closedBit {
-		q.lastOut()
+// left ends a call. The last one lets Close go on.
+func (q *Queue) left() {
+	if q.calls.Add(-1) == closedBit {
+		q.idleOnce.Do(func() { close(q.idle) })
 	}
-}
-
-// lastOut lets Close go on when no call is under way.
-func (q *Queue) lastOut() {
-	for _, c := range []*calls{&q.out, &q.in, &q.misc} {
-		if c.v.Load()&(closedBit|underWay) != closedBit {
-			return
-		}
-	}
-	q.idleOnce.Do(func() { close(q.idle) })
 }
 
 // Close returns the claims that this handle holds, leaves, and wakes whoever
 // waits on it. What loans and claims lent must not be used afterwards.
 func (q *Queue) Close() error {
-	if q.misc.v.Or(closedBit)&closedBit != 0 {
+	if q.calls.Or(closedBit)&closedBit != 0 {
 		return isthmus.ErrClosed
 	}
-	q.in.v.Or(closedBit)
-	q.out.v.Or(closedBit)
-	q.lastOut()
+	q.calls.Add(1)
+	q.left()
 	for _, g := range q.gates {
 		g.Close()
 	}
 	<-q.idle
 	q.peers.stop()
 	err := q.detach()
-	if q.leases.Load() == 0 {
-		q.r.Close()
-	} else {
-		q.r.Leave()
-	}
+	q.r.Leave()
 	return err
 }
 
 // Remove takes the region's name away and ends every call on it, in all
 // processes, with ErrRemoved.
 func (q *Queue) Remove() (err error) {
-	if err := q.enter(&q.misc); err != nil {
+	if err := q.enter(); err != nil {
 		return err
 	}
-	defer q.exit(&q.misc, region.Faults(), &err)
+	defer q.exit(region.Faults(), &err)
 	return q.r.Remove(q.ringAll)
 }
 

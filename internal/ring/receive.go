@@ -3,6 +3,7 @@ package ring
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"sync/atomic"
 
@@ -21,41 +22,136 @@ func loadSize(sl *slot) uint32 { return atomic.LoadUint32(&sl.size) }
 func loadFlags(sl *slot) uint16    { return sl.flags }
 func loadAttempts(sl *slot) uint16 { return sl.attempts }
 
-// take claims a message that f wants, without waiting.
-func (q *Queue) take(f from) (*slot, error) {
-	sl, err := q.claim(f)
+// request is what a receiver asks for: a claim, or a copy.
+type request struct {
+	f    from
+	copy bool
+	buf  []byte // to copy into; nil: into memory of its own
+	own  bool
+
+	sl  *slot           // the claim
+	msg isthmus.Message // the copy
+}
+
+// get tries to serve r. It is ErrEmpty if there is no message for it.
+func (q *Queue) get(r *request) (err error) {
+	if r.copy {
+		done, err := q.lift(r)
+		if done || err != nil {
+			return err
+		}
+	}
+	r.sl, err = q.claim(r.f)
+	return err
+}
+
+// liftMax is the size up to which a message is copied before it is taken. The
+// copies of those who come second are lost.
+const liftMax = 4 << 10
+
+// lift copies the first message that r wants, if it is small, and takes it.
+func (q *Queue) lift(r *request) (done bool, err error) {
+	for range maxTries {
+		found, ok := q.search(r.f)
+		if !ok {
+			return false, isthmus.ErrEmpty
+		}
+		sl := found.sl
+		if loadSize(sl) > liftMax {
+			return false, nil
+		}
+		flags, id := loadFlags(sl), loadID(sl)
+		err := q.copyOut(sl, r)
+		if err != nil && sl.state.Load() == found.s {
+			return true, q.spoilt(sl, found.s, err)
+		}
+		to := word((posOf(found.s)+uint64(len(q.slots)))&posMask, 0, free)
+		if !sl.state.CompareAndSwap(found.s, to) {
+			continue
+		}
+		crash.Point("receive.lifted")
+		race.Acquire()
+		q.took(found)
+		q.received(flags, id)
+		return true, nil
+	}
+	return false, q.stuck("looking for a message")
+}
+
+// spoilt deals with a message that cannot be copied out. If it is just too
+// large for the buffer it stays; if it is nonsense it goes.
+func (q *Queue) spoilt(sl *slot, s uint64, err error) error {
+	if errors.Is(err, isthmus.ErrCorrupt) {
+		sl.state.CompareAndSwap(s, word((posOf(s)+uint64(len(q.slots)))&posMask, 0, free))
+	}
+	return err
+}
+
+// copyOut copies a message out, all of it.
+func (q *Queue) copyOut(sl *slot, r *request) error {
+	mem, err := q.payload(sl)
+	if err != nil {
+		return err
+	}
+	switch {
+	case r.own:
+		r.msg.Data = make([]byte, len(mem))
+	case len(mem) > len(r.buf):
+		return fmt.Errorf("%w: the message has %d bytes, the buffer %d: it stays where it is", isthmus.ErrTooLarge, len(mem), len(r.buf))
+	default:
+		r.msg.Data = r.buf[:len(mem)]
+	}
+	copy(r.msg.Data, mem)
+	q.describe(sl, &r.msg)
+	return nil
+}
+
+// serve serves r without waiting, thoroughly.
+func (q *Queue) serve(r *request) error {
+	if err := q.open(); err != nil {
+		return err
+	}
+	q.becomes(roleReceiver)
+	err := q.get(r)
 	if err == isthmus.ErrEmpty {
 		q.peers.sync(q)
 		if q.more() {
-			sl, err = q.claim(f)
+			err = q.get(r)
 		}
 	}
-	return sl, err
+	return err
 }
 
-// await claims a message that f wants, and waits for it.
-func (q *Queue) await(ctx context.Context, f from) (*slot, error) {
-	q.becomes(roleReceiver)
-	sl, err := q.claim(f)
-	if err != isthmus.ErrEmpty {
-		return sl, err
+// await serves r, and waits until it can.
+func (q *Queue) await(ctx context.Context, r *request) (err error) {
+	if err := q.open(); err != nil {
+		return err
 	}
+	q.becomes(roleReceiver)
+	if err := q.get(r); err != isthmus.ErrEmpty {
+		return err
+	}
+	if err := q.enter(); err != nil {
+		return err
+	}
+	defer q.left()
 	var hand *slot // offered, at capacity zero
 	w := q.gates[bellMessage].Start(ctx)
 	for {
 		if err = q.next(&w); err != nil {
 			break
 		}
-		if hand != nil {
-			if sl = q.given(hand); sl != nil {
-				hand = nil
-				break
-			}
+		if !w.Parked() {
+			q.glance()
 		}
-		if sl, err = q.claim(f); err != isthmus.ErrEmpty {
+		if hand != nil && q.given(hand, r) {
+			hand = nil
 			break
 		}
-		if hand == nil && w.Parked() && q.shape.mode == modeZero && f == anyone {
+		if err = q.get(r); err != isthmus.ErrEmpty {
+			break
+		}
+		if hand == nil && w.Parked() && q.shape.mode == modeZero && r.f == anyone {
 			hand, _, err = q.reserve(offered, true)
 			if err != nil && err != isthmus.ErrFull {
 				break
@@ -63,34 +159,28 @@ func (q *Queue) await(ctx context.Context, f from) (*slot, error) {
 			crash.Point("receive.offered")
 		}
 	}
-	if hand != nil && !q.unoffer(hand) && sl == nil {
-		// A sender took the offer up just now: that is a message after all.
-		if sl = q.given(hand); sl != nil {
-			err = nil
-		}
+	if hand != nil && !q.unoffer(hand) && err != nil && q.given(hand, r) {
+		err = nil // a sender took the offer up just now: that is a message after all
 	}
 	q.stop(&w, bellMessage)
-	return sl, err
+	return err
 }
 
 // given claims the message that a sender put into the slot that this handle
-// had offered; nil if there is none yet.
-func (q *Queue) given(hand *slot) *slot {
+// had offered, and tells whether there was one.
+func (q *Queue) given(hand *slot, r *request) bool {
 	for range maxTries {
 		s := hand.state.Load()
-		switch {
-		case phaseOf(s) == ready:
-			if hand.state.CompareAndSwap(s, word(posOf(s), q.me, claimed)) {
-				race.Acquire()
-				return hand
-			}
-		case phaseOf(s) == offered && ownerOf(s) == q.me:
-			return nil
-		default:
-			return nil
+		if phaseOf(s) != ready {
+			return false
+		}
+		if hand.state.CompareAndSwap(s, word(posOf(s), q.me, claimed)) {
+			race.Acquire()
+			r.sl = hand
+			return true
 		}
 	}
-	return nil
+	return false
 }
 
 // unoffer takes an offer back, and tells whether it still could.
@@ -160,12 +250,17 @@ func (q *Queue) acknowledge(sl *slot) error {
 		return err
 	}
 	crash.Point("receive.acknowledged")
-	q.parts[q.me].received = q.in.done() + 1
+	q.received(flags, id)
+	return nil
+}
+
+// received tells whom it concerns that a message is received.
+func (q *Queue) received(flags uint16, id uint64) {
+	atomic.AddUint64(&q.parts[q.me].received, 1)
 	if to := int(id >> 32 & 0xffff); flags&flagDeliver != 0 && to < len(q.parts) {
 		q.bells[bellReceipt].RingTo(to)
 	}
 	q.ringRoom(id)
-	return nil
 }
 
 // restore ends a claim: the message is there again, before all later ones.
@@ -184,78 +279,44 @@ func (q *Queue) restore(sl *slot, counted bool) error {
 	return nil
 }
 
-// finish copies a claimed message out into buf, or into memory of its own, and
-// acknowledges it.
-func (q *Queue) finish(sl *slot, buf []byte, own bool) (m isthmus.Message, err error) {
-	mem, err := q.payload(sl)
-	if err != nil {
-		_ = q.release(sl, claimed) // nobody can read it
-		return m, err
+// finish ends a request for a copy: what was claimed is copied out and acknowledged.
+func (q *Queue) finish(r *request, err error) error {
+	if err != nil || r.sl == nil {
+		return err
 	}
-	if own {
-		m.Data = make([]byte, len(mem))
-	} else if len(mem) > len(buf) {
-		_ = q.restore(sl, false)
-		return m, fmt.Errorf("%w: the message has %d bytes, the buffer %d: it stays where it is", isthmus.ErrTooLarge, len(mem), len(buf))
-	} else {
-		m.Data = buf[:len(mem)]
+	if err := q.copyOut(r.sl, r); err != nil {
+		if errors.Is(err, isthmus.ErrCorrupt) {
+			_ = q.release(r.sl, claimed) // nobody can read it
+		} else {
+			_ = q.restore(r.sl, false)
+		}
+		return err
 	}
-	copy(m.Data, mem)
-	q.describe(sl, &m)
 	crash.Point("receive.copied")
-	return m, q.acknowledge(sl)
+	return q.acknowledge(r.sl)
 }
 
-// Receive waits for a message that f wants.
-func (q *Queue) Receive(ctx context.Context, f Source) (m isthmus.Message, err error) {
-	if err := q.enter(&q.in); err != nil {
-		return m, err
+// Receive waits for a message that f wants, and puts it into m: into buf, or
+// if own is set into memory of its own.
+func (q *Queue) Receive(ctx context.Context, f Source, buf []byte, own bool, m *isthmus.Message) (err error) {
+	defer q.r.Guard(region.Faults(), &err)
+	if f == Anyone && (q.liftFast(buf, own, m) || q.liftSoon(buf, own, m)) {
+		return nil
 	}
-	defer q.exit(&q.in, region.Faults(), &err)
-	sl, err := q.await(ctx, f)
-	if err != nil {
-		return m, err
-	}
-	return q.finish(sl, nil, true)
+	r := request{f: f, copy: true, buf: buf, own: own}
+	err = q.finish(&r, q.await(ctx, &r))
+	*m = r.msg
+	return err
 }
 
-// ReceiveInto is Receive into the caller's buffer.
-func (q *Queue) ReceiveInto(ctx context.Context, buf []byte, f Source) (m isthmus.Message, err error) {
-	if err := q.enter(&q.in); err != nil {
-		return m, err
+// TryReceive is Receive if there is a message, and ErrEmpty otherwise.
+func (q *Queue) TryReceive(f Source, buf []byte, own bool, m *isthmus.Message) (err error) {
+	defer q.r.Guard(region.Faults(), &err)
+	if f == Anyone && q.liftFast(buf, own, m) {
+		return nil
 	}
-	defer q.exit(&q.in, region.Faults(), &err)
-	sl, err := q.await(ctx, f)
-	if err != nil {
-		return m, err
-	}
-	return q.finish(sl, buf, false)
-}
-
-// TryReceive returns a message that f wants if there is one.
-func (q *Queue) TryReceive(f Source) (m isthmus.Message, err error) {
-	if err := q.enter(&q.in); err != nil {
-		return m, err
-	}
-	defer q.exit(&q.in, region.Faults(), &err)
-	q.becomes(roleReceiver)
-	sl, err := q.take(f)
-	if err != nil {
-		return m, err
-	}
-	return q.finish(sl, nil, true)
-}
-
-// TryReceiveInto is TryReceive into the caller's buffer.
-func (q *Queue) TryReceiveInto(buf []byte, f Source) (m isthmus.Message, err error) {
-	if err := q.enter(&q.in); err != nil {
-		return m, err
-	}
-	defer q.exit(&q.in, region.Faults(), &err)
-	q.becomes(roleReceiver)
-	sl, err := q.take(f)
-	if err != nil {
-		return m, err
-	}
-	return q.finish(sl, buf, false)
+	r := request{f: f, copy: true, buf: buf, own: own}
+	err = q.finish(&r, q.serve(&r))
+	*m = r.msg
+	return err
 }

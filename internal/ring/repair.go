@@ -103,10 +103,10 @@ func (q *Queue) sweep() bool {
 
 // Sweep repairs what dead participants left, now.
 func (q *Queue) Sweep() (err error) {
-	if err := q.enter(&q.misc); err != nil {
+	if err := q.enter(); err != nil {
 		return err
 	}
-	defer q.exit(&q.misc, region.Faults(), &err)
+	defer q.exit(region.Faults(), &err)
 	q.sweep()
 	return nil
 }
@@ -201,10 +201,10 @@ func (p *peers) watch(q *Queue, pid int) bool {
 // died is called when a watched process has ended.
 func (p *peers) died(q *Queue, pid int) {
 	var err error
-	if q.enter(&q.misc) != nil {
+	if q.enter() != nil {
 		return
 	}
-	defer q.exit(&q.misc, region.Faults(), &err)
+	defer q.exit(region.Faults(), &err)
 	p.mu.Lock()
 	delete(p.watches, pid)
 	p.mu.Unlock()
@@ -220,10 +220,10 @@ func (p *peers) died(q *Queue, pid int) {
 // tick looks after those that cannot be watched, as long as somebody waits here.
 func (p *peers) tick(q *Queue) {
 	var err error
-	if q.enter(&q.misc) != nil {
+	if q.enter() != nil {
 		return
 	}
-	defer q.exit(&q.misc, region.Faults(), &err)
+	defer q.exit(region.Faults(), &err)
 	p.mu.Lock()
 	p.timer = nil
 	p.mu.Unlock()

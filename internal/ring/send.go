@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	isthmus "github.com/isthmus-ipc/isthmus"
 	"github.com/isthmus-ipc/isthmus/internal/crash"
@@ -110,16 +111,20 @@ func (q *Queue) commit(sl *slot, o *outgoing) error {
 		return err
 	}
 	crash.Point("send.published")
-	q.parts[q.me].sent = q.out.done() + 1
+	atomic.AddUint64(&q.parts[q.me].sent, 1)
 	return nil
 }
 
 // TrySend sends m if there is room, or at capacity zero if a receiver waits.
 func (q *Queue) TrySend(m *isthmus.Message) (err error) {
-	if err := q.enter(&q.out); err != nil {
+	defer q.r.Guard(region.Faults(), &err)
+	if q.postFast(m) {
+		return nil
+	}
+	if err := q.enter(); err != nil {
 		return err
 	}
-	defer q.exit(&q.out, region.Faults(), &err)
+	defer q.left()
 	o, err := q.outgoing(m, 0)
 	if err != nil {
 		return err
@@ -144,10 +149,14 @@ func (q *Queue) trySend(o *outgoing) error {
 
 // Send waits for room and sends m; at capacity zero it waits for the receipt.
 func (q *Queue) Send(ctx context.Context, m *isthmus.Message) (err error) {
-	if err := q.enter(&q.out); err != nil {
+	defer q.r.Guard(region.Faults(), &err)
+	if q.postFast(m) {
+		return nil
+	}
+	if err := q.enter(); err != nil {
 		return err
 	}
-	defer q.exit(&q.out, region.Faults(), &err)
+	defer q.left()
 	if q.shape.mode == modeZero {
 		return q.deliver(ctx, m)
 	}
@@ -215,10 +224,10 @@ func (q *Queue) ringRoom(turn uint64) {
 
 // Deliver sends m and waits for the receipt.
 func (q *Queue) Deliver(ctx context.Context, m *isthmus.Message) (err error) {
-	if err := q.enter(&q.out); err != nil {
+	if err := q.enter(); err != nil {
 		return err
 	}
-	defer q.exit(&q.out, region.Faults(), &err)
+	defer q.exit(region.Faults(), &err)
 	return q.deliver(ctx, m)
 }
 
@@ -277,6 +286,7 @@ func (q *Queue) withdraw(sl *slot, id uint64) bool {
 		return false
 	}
 	crash.Point("deliver.withdrawn")
+	atomic.AddUint64(&q.parts[q.me].sent, ^uint64(0))
 	q.ringRoom(uint64(q.me))
 	return true
 }

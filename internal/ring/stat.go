@@ -57,10 +57,10 @@ type ParticipantStat struct {
 
 // Stat describes the queue.
 func (q *Queue) Stat() (st Stat, err error) {
-	if err := q.enter(&q.misc); err != nil {
+	if err := q.enter(); err != nil {
 		return st, err
 	}
-	defer q.exit(&q.misc, region.Faults(), &err)
+	defer q.exit(region.Faults(), &err)
 	return q.stat(), nil
 }
 

@@ -6,6 +6,7 @@ import (
 	isthmus "github.com/isthmus-ipc/isthmus"
 	"github.com/isthmus-ipc/isthmus/internal/crash"
 	"github.com/isthmus-ipc/isthmus/internal/race"
+	"github.com/isthmus-ipc/isthmus/internal/wait"
 )
 
 // The protocol of the slots.
@@ -27,6 +28,7 @@ import (
 //	sender     withdraws     Ready(p)      → Free(p+n)             it was not sent
 //	receiver   claims        Ready(p)      → Claimed(p, me)        repair: → Ready(p)
 //	receiver   acknowledges  Claimed(p,me) → Free(p+n)             it is received
+//	receiver   lifts         Ready(p)      → Free(p+n)             it is received
 //	receiver   returns       Claimed(p,me) → Ready(p)              it is there again
 //	receiver   offers        Free(p)       → Offered(p, me)        repair: → Free(p+n)
 //	receiver   withdraws     Offered(p,me) → Free(p+n)
@@ -44,6 +46,12 @@ import (
 //
 //	tail  no position before it is still to be claimed by a sender
 //	head  no slot with a position before it is Ready
+//
+// Lifting. A receiver that wants a copy of a small message makes it first, and
+// then takes the slot from Ready to Free in one move. If that succeeds the
+// message did not change while it was being copied, since nobody writes to a
+// Ready slot and no position comes twice; and there is no moment at which the
+// receiver has it in its hands and could die.
 //
 // Passing over. When the tail comes round to a slot that is still Writing,
 // Claimed or Offered from the lap before, the sender moves that slot's position
@@ -128,6 +136,13 @@ func (q *Queue) reserve(p phase, thorough bool) (*slot, uint64, error) {
 	t := me.tail & posMask
 	if ahead(shared, t) > 0 {
 		t = shared
+	}
+	// Mostly it is free. To try at once, and not to look first, saves fetching
+	// the cache line twice.
+	if sl := q.at(t); sl.state.CompareAndSwap(word(t, 0, free), word(t, q.me, p)) {
+		crash.Point("send.claimed")
+		q.sentAt(me, shared, t, 0)
+		return sl, t, nil
 	}
 	passed, walked := uint64(0), uint64(0)
 	for range maxTries {
@@ -222,24 +237,33 @@ const anyone from = 0
 
 func (f from) wants(sl *slot) bool { return f == anyone || f == senderOf(loadID(sl)) }
 
-// claim takes the first Ready message that f wants. It is ErrEmpty if there is none.
-func (q *Queue) claim(f from) (*slot, error) {
+// find is a Ready slot that a receiver may try to take.
+type find struct {
+	sl     *slot
+	s      uint64 // its state
+	hw     uint64 // the head that the search began with
+	h      uint64 // no slot before this position is Ready, the found one aside
+	others bool   // others have taken slots since this handle looked last
+}
+
+// search looks for the first Ready message that f wants. It is false if there is none.
+func (q *Queue) search(f from) (found find, ok bool) {
 	for range maxTries {
 		hw := q.control.head.Load()
-		sl, again := q.scan(hw, f)
-		if sl != nil {
-			return sl, nil
+		found, again := q.scan(hw, f)
+		if found.sl != nil {
+			return found, true
 		}
 		if !again && q.control.head.Load()>>posBits == hw>>posBits {
-			return nil, isthmus.ErrEmpty
+			return find{}, false
 		}
 	}
-	return nil, q.stuck("looking for a message")
+	return find{}, false
 }
 
 // scan looks at one lap of slots from the head on. It asks for another scan if
 // what it saw was overtaken.
-func (q *Queue) scan(hw uint64, f from) (_ *slot, again bool) {
+func (q *Queue) scan(hw uint64, f from) (_ find, again bool) {
 	me := &q.parts[q.me]
 	start := hw & posMask
 	if mine := me.head; mine>>posBits == hw>>posBits && ahead(mine&posMask, start) > 0 {
@@ -251,43 +275,87 @@ func (q *Queue) scan(hw uint64, f from) (_ *slot, again bool) {
 		s := sl.state.Load()
 		d := ahead(posOf(s), pos)
 		switch {
-		case d < 0 || d == 0 && phaseOf(s) == free: // nobody has sent here yet
-			q.receivedUpTo(me, hw, h, false)
-			return nil, false
 		case d == 0 && phaseOf(s) == ready && f.wants(sl):
-			if q.overtaken(h, pos, f) || !sl.state.CompareAndSwap(s, word(pos, q.me, claimed)) {
-				return nil, true
+			if pos != h && q.overtaken(h, pos, f) {
+				return find{}, true
 			}
-			crash.Point("receive.claimed")
-			race.Acquire()
-			if pos == h {
-				q.receivedUpTo(me, hw, (h+1)&posMask, h != start)
-			} else {
-				q.receivedUpTo(me, hw, h, h != start)
-			}
-			return sl, false
+			return find{sl, s, hw, h, h != start}, false
+		case d < 0 || d == 0 && phaseOf(s) == free: // nobody has sent here yet
+			q.receivedUpTo(find{hw: hw, h: h})
+			return find{}, false
 		case d == 0 && phaseOf(s) != claimed: // writing, offered, or ready and not wanted
 		case pos == h:
 			h = (h + 1) & posMask
 		}
 	}
-	q.receivedUpTo(me, hw, h, true)
-	return nil, h != start
+	q.receivedUpTo(find{hw: hw, h: h, others: true})
+	return find{}, h != start
 }
 
-// receivedUpTo notes that no slot before position h is Ready, as of the head hw.
-// An epoch that has changed since makes the note void.
-func (q *Queue) receivedUpTo(me *participant, hw, h uint64, walked bool) {
-	next := hw&^posMask | h
+// claim takes the first Ready message that f wants, and holds it. It is
+// ErrEmpty if there is none.
+func (q *Queue) claim(f from) (*slot, error) {
+	for range maxTries {
+		found, ok := q.search(f)
+		if !ok {
+			return nil, isthmus.ErrEmpty
+		}
+		if !found.sl.state.CompareAndSwap(found.s, word(posOf(found.s), q.me, claimed)) {
+			continue
+		}
+		crash.Point("receive.claimed")
+		race.Acquire()
+		q.took(found)
+		return found.sl, nil
+	}
+	return nil, q.stuck("looking for a message")
+}
+
+// took notes that the found slot is taken.
+func (q *Queue) took(found find) {
+	if pos := posOf(found.s); pos == found.h {
+		found.h = (pos + 1) & posMask
+	}
+	q.receivedUpTo(found)
+}
+
+// receivedUpTo notes that no slot before f.h is Ready, as of the head f.hw. An
+// epoch that has changed since makes the note void.
+func (q *Queue) receivedUpTo(f find) {
+	me := &q.parts[q.me]
+	next := f.hw&^posMask | f.h
 	if me.head == next {
 		return
 	}
 	me.head = next
-	if next != hw && (walked || h%lazy == 0 || q.crowd.Load() > 0) {
-		q.noteCrowd(walked)
-		q.control.head.CompareAndSwap(hw, next)
+	if next != f.hw && (f.others || f.h%lazy == 0 || q.crowd.Load() > 0) {
+		q.noteCrowd(f.others)
+		q.control.head.CompareAndSwap(f.hw, next)
 	}
 }
+
+// glance looks at the slot at the head, closely and for a short time, and tells
+// whether a message appeared there.
+func (q *Queue) glance() bool {
+	h := q.parts[q.me].head & posMask
+	if shared := q.control.head.Load() & posMask; ahead(shared, h) > 0 {
+		h = shared
+	}
+	state := &q.at(h).state
+	for range glances {
+		s := state.Load()
+		switch {
+		case posOf(s) != h: // not yet sent, or passed
+		case phaseOf(s) == ready:
+			return true
+		case phaseOf(s) == writing:
+			wait.Pause() // leave the sender its cache line
+		}
+	}
+	return false
+}
+
+const glances = 64
 
 // overtaken tells whether a slot from h to end is Ready and wanted now.
 func (q *Queue) overtaken(h, end uint64, f from) bool {

@@ -193,6 +193,7 @@ func (w *Waiter) park() error {
 	case !lead:
 		<-n.ch
 	case threads.enter():
+		parked()
 		err = sys.Wait2(cell, n.seq, addr(&n.cancel), 0)
 		threads.leave()
 	default:
@@ -314,7 +315,7 @@ type spinner struct {
 }
 
 const (
-	wakeCost   = 20 * time.Microsecond // of a futex wake-up with its two switches
+	wakeCost   = 50 * time.Microsecond // of a futex wake-up, at both ends, where an idle CPU must be woken, too
 	longSpin   = time.Millisecond
 	maxBackoff = 6 // 2^6 waits
 )
@@ -334,6 +335,18 @@ func (s *spinner) budget(p isthmus.Policy) time.Duration {
 	return wakeCost
 }
 
+// MaySpin tells whether a spin may work now, without counting it as one.
+func (g *Gate) MaySpin() bool {
+	return g.policy != isthmus.LowPower && (g.policy == isthmus.LowLatency || g.spin.skip.Load() == 0) && !oneCPU()
+}
+
+// Spun notes that a spin worked.
+func (g *Gate) Spun() {
+	if g.spin.fails.Load() != 0 {
+		g.spin.worked()
+	}
+}
+
 func (s *spinner) worked() { s.fails.Store(0) }
 
 func (s *spinner) failed() {
@@ -344,15 +357,24 @@ func (s *spinner) failed() {
 }
 
 var cpus struct {
-	count atomic.Int32
-	uses  atomic.Uint32
+	count atomic.Int32 // 0: ask
+	parks atomic.Uint32
 }
 
 // oneCPU tells whether this process has one CPU only, so that nobody can answer
 // while it spins. Its mask may change, so it asks again now and then.
 func oneCPU() bool {
-	if cpus.uses.Add(1)%1024 == 1 {
-		cpus.count.Store(int32(min(sys.CPUs(), runtime.GOMAXPROCS(0))))
+	n := cpus.count.Load()
+	if n == 0 {
+		n = int32(min(sys.CPUs(), runtime.GOMAXPROCS(0)))
+		cpus.count.Store(n)
 	}
-	return cpus.count.Load() == 1
+	return n == 1
+}
+
+// parked counts a sleep; every so many of them oneCPU asks again.
+func parked() {
+	if cpus.parks.Add(1)%1024 == 0 {
+		cpus.count.Store(0)
+	}
 }

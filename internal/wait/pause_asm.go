@@ -6,3 +6,6 @@ package wait
 //
 //go:noescape
 func pause(n uint32)
+
+// Pause tells the CPU that this is a spin loop.
+func Pause() { pause(1) }

@@ -5,3 +5,6 @@ package wait
 import "runtime"
 
 func pause(uint32) { runtime.Gosched() }
+
+// Pause lets others run.
+func Pause() { pause(1) }
