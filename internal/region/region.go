@@ -363,6 +363,9 @@ func (r *Region) ID() sys.FileID { return r.id }
 // Name is the region's name, "" if it is anonymous.
 func (r *Region) Name() string { return r.name }
 
+// Kind is what the region holds.
+func (r *Region) Kind() Kind { return r.kind }
+
 // Dir is the directory of a named region.
 func (r *Region) Dir() string { return r.dir }
 

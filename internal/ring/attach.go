@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	isthmus "github.com/isthmus-ipc/isthmus"
 	"github.com/isthmus-ipc/isthmus/internal/crash"
 	"github.com/isthmus-ipc/isthmus/internal/region"
 	"github.com/isthmus-ipc/isthmus/internal/sys"
@@ -46,6 +47,9 @@ func attach(r *region.Region, s *shape, opts Options) (q *Queue, err error) {
 		}
 	}()
 	defer region.Unfault(region.Faults())
+	if err := q.meetOwner(); err != nil {
+		return nil, err
+	}
 	if err := q.takePlace(); err != nil {
 		return nil, err
 	}
@@ -77,8 +81,8 @@ func (q *Queue) takePlace() error {
 	for _, dead := range []bool{false, true} {
 		for i := range q.parts {
 			p := &q.parts[i]
-			if (p.live.Load() != 0) != dead {
-				continue
+			if (p.live.Load() != 0) != dead || q.inbox() && (i == 0) != q.opts.Owner {
+				continue // an inbox's place 0 is its owner's, for ever
 			}
 			ok, err := q.r.Take(i)
 			if err != nil {
@@ -88,6 +92,10 @@ func (q *Queue) takePlace() error {
 				continue
 			}
 			crash.Point("attach.token")
+			if q.inbox() && q.hasMessagesFrom(i) {
+				q.r.Give(i)
+				continue
+			}
 			if p.live.Load() != 0 {
 				q.repair(i)
 			}
@@ -98,11 +106,57 @@ func (q *Queue) takePlace() error {
 	return fmt.Errorf("%w: all %d places are taken: create it with more Participants", ErrCrowded, len(q.parts))
 }
 
+// guest tells whether this is an inbox that belongs to another participant.
+func (q *Queue) guest() bool { return q.inbox() && !q.opts.Owner && !q.opts.Inspect }
+
+func (q *Queue) inbox() bool { return q.r.Kind() == region.Inbox }
+
+// meetOwner makes sure that the owner of an inbox is alive, and remembers which
+// one it is. The owner has place 0.
+func (q *Queue) meetOwner() error {
+	if !q.guest() {
+		return nil
+	}
+	q.ownerGen = q.parts[0].gen.Load()
+	if !q.r.Held(0) {
+		return isthmus.ErrPeerDied
+	}
+	return nil
+}
+
+// gone tells why this queue is not to be used any more; nil if it is.
+func (q *Queue) gone() error {
+	switch {
+	case q.calls.Load()&closedBit != 0:
+		return isthmus.ErrClosed
+	case q.r.Removed():
+		return isthmus.ErrRemoved
+	case q.ownerGen != 0 && (q.parts[0].live.Load() == 0 || q.parts[0].gen.Load() != q.ownerGen):
+		return isthmus.ErrPeerDied
+	}
+	return nil
+}
+
+// hasMessagesFrom tells whether messages of the participant that had place i
+// last are still there. Then the place keeps its name for them.
+func (q *Queue) hasMessagesFrom(i int) bool {
+	s := makeSender(i, q.parts[i].gen.Load())
+	for k := range q.slots {
+		sl := &q.slots[k]
+		p := phaseOf(sl.state.Load())
+		if (p == ready || p == claimed) && senderOf(loadID(sl)) == s {
+			return true
+		}
+	}
+	return false
+}
+
 // settle fills place i, whose token this handle has.
 func (q *Queue) settle(i int) {
 	p := &q.parts[i]
 	q.me = i
-	q.gen = p.gen.Add(1) & genMask
+	q.gen = max(1, (p.gen.Load()+1)&genMask)
+	p.gen.Store(q.gen)
 	p.sent, p.received = 0, 0
 	p.tail, p.head = q.control.tail.Load()&posMask, q.control.head.Load()
 	p.pid.Store(q.pid)
@@ -149,14 +203,16 @@ func (q *Queue) settleWriting() {
 // where that matters.
 const genMask = 1<<16 - 1
 
-func (q *Queue) sender() from { return makeSender(q.me, q.gen) }
+type sender uint64
 
-func makeSender(i int, gen uint32) from {
-	return from(uint64(gen&genMask)<<48 | uint64(i)<<32 | 1<<31)
+func (q *Queue) sender() sender { return makeSender(q.me, q.gen) }
+
+func makeSender(i int, gen uint32) sender {
+	return sender(uint64(gen&genMask)<<48 | uint64(i)<<32 | 1<<31)
 }
 
 // senderOf is the part of an id that tells the sender.
-func senderOf(id uint64) from { return from(id&^(1<<31-1) | 1<<31) }
+func senderOf(id uint64) sender { return sender(id&^(1<<31-1) | 1<<31) }
 
 func (q *Queue) newID() uint64 {
 	return uint64(q.sender()) | uint64(q.msgs.Add(1)&(1<<31-1))
@@ -167,6 +223,6 @@ func loadID(sl *slot) uint64 { return atomic.LoadUint64(&sl.id) }
 // knownName remembers a participant's name, so that a message's sender costs
 // no allocation.
 type knownName struct {
-	sender from
+	sender sender
 	name   string
 }

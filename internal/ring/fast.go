@@ -19,7 +19,7 @@ import (
 // has forbidden new calls, waits for the slots that this handle is writing; and
 // who finds, having claimed a slot, that the handle was closed, lets go of it.
 func (q *Queue) postFast(m *isthmus.Message) bool {
-	if len(m.Data) > inlineBytes || m.Priority != 0 || q.shape.mode != modeBounded || !q.isOpen() {
+	if len(m.Data) > inlineBytes || m.Priority != 0 || q.shape.mode != modeBounded || q.gone() != nil {
 		return false
 	}
 	me := &q.parts[q.me]
@@ -33,7 +33,7 @@ func (q *Queue) postFast(m *isthmus.Message) bool {
 		return false
 	}
 	crash.Point("fast.claimed")
-	if !q.isOpen() {
+	if q.gone() != nil {
 		sl.state.CompareAndSwap(word(t, q.me, writing), word(t, 0, free))
 		return false
 	}
@@ -60,7 +60,7 @@ func (q *Queue) postFast(m *isthmus.Message) bool {
 // liftFast receives a small message if the slot at the head holds one, and
 // tells whether it did.
 func (q *Queue) liftFast(buf []byte, own bool, m *isthmus.Message) bool {
-	if !q.isOpen() {
+	if q.gone() != nil {
 		return false
 	}
 	me := &q.parts[q.me]
@@ -111,5 +111,3 @@ func (q *Queue) liftSoon(buf []byte, own bool, m *isthmus.Message) bool {
 }
 
 const soon = 16
-
-func (q *Queue) isOpen() bool { return q.calls.Load()&closedBit == 0 && !q.r.Removed() }

@@ -14,12 +14,6 @@ import (
 // ErrSettled is returned by a call on a claim or loan that was already ended.
 var ErrSettled = errors.New("already settled")
 
-// Source is whose messages a receiver wants.
-type Source = from
-
-// Anyone is the source of all messages.
-const Anyone = anyone
-
 // Claim is a message that this handle has in its hands.
 type Claim struct {
 	q      *Queue

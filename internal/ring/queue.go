@@ -7,6 +7,7 @@
 package ring
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -36,6 +37,10 @@ type Options struct {
 	Policy isthmus.Policy
 	// Name is the participant's own name.
 	Name string
+	// Owner makes this the handle that an inbox belongs to: its creator.
+	Owner bool
+	// Inspect makes this a handle that only looks: the owner may be dead.
+	Inspect bool
 	// Selective makes waiting receivers look each for itself: they want
 	// messages of different senders.
 	Selective bool
@@ -50,11 +55,13 @@ type Queue struct {
 	mask  uint64 // slots-1 if that is a power of two
 	me    int
 	gen   uint32
-	uid   uint32
-	gid   uint32
-	pid   uint32
-	opts  Options
-	gates [bells]*wait.Gate
+	// ownerGen is the generation of an inbox's owner, if that is somebody else.
+	ownerGen uint32
+	uid      uint32
+	gid      uint32
+	pid      uint32
+	opts     Options
+	gates    [bells]*wait.Gate
 
 	calls    atomic.Int64 // under way; closedBit when closed
 	idle     chan struct{}
@@ -199,8 +206,12 @@ func (c Config) spec(s *shape) region.Spec {
 	return region.Spec{Kind: c.Kind, Size: int64(s.size), Reserve: int64(s.size), Geometry: s.words(), Mode: c.Mode, Group: c.Group}
 }
 
-// init writes what must not be zero into a new region.
+// init writes what must not be zero into a new region, and takes place 0 for
+// its creator: nobody ever sees an inbox without its owner.
 func (s *shape) init(r *region.Region) error {
+	if _, err := r.Take(0); err != nil {
+		return err
+	}
 	slots, err := region.View[slot](r, s.slotsAt, s.slots)
 	for i := range slots {
 		slots[i].state.Store(word(uint64(i), 0, free))
@@ -210,29 +221,15 @@ func (s *shape) init(r *region.Region) error {
 
 const closedBit = 1 << 62 // of Queue.calls
 
-// open is for calls that need not be waited for by Close: they hold nothing in
-// this handle's name, and the mapping stays as long as anyone can reach it.
-func (q *Queue) open() error {
-	if q.calls.Load()&closedBit != 0 {
-		return isthmus.ErrClosed
-	}
-	if q.r.Removed() {
-		return isthmus.ErrRemoved
-	}
-	return nil
-}
-
-// enter begins a call that Close waits for.
+// enter begins a call that Close waits for. Calls that hold nothing in this
+// handle's name do without: the mapping stays as long as anyone can reach it.
 func (q *Queue) enter() error {
-	if q.calls.Add(1)&closedBit != 0 {
+	q.calls.Add(1)
+	err := q.gone()
+	if err != nil {
 		q.left()
-		return isthmus.ErrClosed
 	}
-	if q.r.Removed() {
-		q.left()
-		return isthmus.ErrRemoved
-	}
-	return nil
+	return err
 }
 
 // exit is deferred by a call that entered, and ends it.
@@ -272,10 +269,11 @@ func (q *Queue) Close() error {
 // Remove takes the region's name away and ends every call on it, in all
 // processes, with ErrRemoved.
 func (q *Queue) Remove() (err error) {
-	if err := q.enter(); err != nil {
+	q.calls.Add(1)
+	defer q.exit(region.Faults(), &err)
+	if err := q.gone(); err == isthmus.ErrClosed {
 		return err
 	}
-	defer q.exit(region.Faults(), &err)
 	return q.r.Remove(q.ringAll)
 }
 
@@ -291,13 +289,14 @@ func (q *Queue) Region() *region.Region { return q.r }
 // slow is what a call does before it sleeps: look whether it would sleep for ever.
 func (q *Queue) slow(w *wait.Waiter) error {
 	if w.Parked() {
-		if q.r.Removed() || !q.r.Linked() {
+		if !q.r.Linked() {
 			return isthmus.ErrRemoved
 		}
 		if q.r.Truncated() {
 			return fmt.Errorf("%w: the file was truncated under its users", isthmus.ErrCorrupt)
 		}
 		q.peers.sync(q)
+		return q.gone()
 	}
 	return nil
 }
@@ -308,8 +307,51 @@ func (q *Queue) next(w *wait.Waiter) error {
 		return err
 	}
 	err := w.Next()
-	if err == nil && q.r.Removed() {
-		err = isthmus.ErrRemoved
+	if err == nil {
+		err = q.gone()
 	}
 	return err
+}
+
+// Until waits until ok, which is asked again whenever somebody calls Announce,
+// joins, leaves or dies.
+func (q *Queue) Until(ctx context.Context, ok func() bool) (err error) {
+	if err := q.enter(); err != nil {
+		return err
+	}
+	defer q.exit(region.Faults(), &err)
+	w := q.gates[bellMessage].Start(ctx)
+	defer w.Stop()
+	for !ok() {
+		if err := q.next(&w); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Announce makes everyone who waits in Until ask again.
+func (q *Queue) Announce() (err error) {
+	if err := q.enter(); err != nil {
+		return err
+	}
+	defer q.exit(region.Faults(), &err)
+	q.bells[bellMessage].RingEach()
+	return nil
+}
+
+// Alone tells whether no other handle is alive.
+func (q *Queue) Alone() bool {
+	for i := range q.parts {
+		if i != q.me && q.parts[i].live.Load() != 0 && q.r.Held(i) {
+			return false
+		}
+	}
+	return true
+}
+
+// Owner is who an inbox belongs to.
+func (q *Queue) Owner() isthmus.Identity {
+	p := &q.parts[0]
+	return isthmus.Identity{PID: int(p.pid.Load()), UID: int(p.uid.Load()), GID: int(p.gid.Load()), Name: q.r.Name()}
 }

@@ -24,7 +24,7 @@ func loadAttempts(sl *slot) uint16 { return sl.attempts }
 
 // request is what a receiver asks for: a claim, or a copy.
 type request struct {
-	f    from
+	f    Source
 	copy bool
 	buf  []byte // to copy into; nil: into memory of its own
 	own  bool
@@ -108,7 +108,7 @@ func (q *Queue) copyOut(sl *slot, r *request) error {
 
 // serve serves r without waiting, thoroughly.
 func (q *Queue) serve(r *request) error {
-	if err := q.open(); err != nil {
+	if err := q.gone(); err != nil {
 		return err
 	}
 	q.becomes(roleReceiver)
@@ -124,7 +124,7 @@ func (q *Queue) serve(r *request) error {
 
 // await serves r, and waits until it can.
 func (q *Queue) await(ctx context.Context, r *request) (err error) {
-	if err := q.open(); err != nil {
+	if err := q.gone(); err != nil {
 		return err
 	}
 	q.becomes(roleReceiver)
@@ -151,7 +151,7 @@ func (q *Queue) await(ctx context.Context, r *request) (err error) {
 		if err = q.get(r); err != isthmus.ErrEmpty {
 			break
 		}
-		if hand == nil && w.Parked() && q.shape.mode == modeZero && r.f == anyone {
+		if hand == nil && w.Parked() && q.shape.mode == modeZero && r.f == Anyone {
 			hand, _, err = q.reserve(offered, true)
 			if err != nil && err != isthmus.ErrFull {
 				break
@@ -217,8 +217,9 @@ func (q *Queue) describe(sl *slot, m *isthmus.Message) {
 	m.Redelivered = int(loadAttempts(sl))
 }
 
-// nameOf is the name of a sender, as far as it is still there to tell.
-func (q *Queue) nameOf(s from) string {
+// nameOf is the name of a sender. It is told as long as nobody else has its
+// place, which in an inbox is at least as long as it has messages there.
+func (q *Queue) nameOf(s sender) string {
 	i := int(s >> 32 & 0xffff)
 	if i >= len(q.parts) {
 		return ""
@@ -229,7 +230,7 @@ func (q *Queue) nameOf(s from) string {
 	p := &q.parts[i]
 	n := min(p.nlen.Load(), region.MaxName)
 	name := string(p.name[:n])
-	if p.live.Load() == 0 || makeSender(i, p.gen.Load()) != s {
+	if makeSender(i, p.gen.Load()&genMask) != s { // the place has another participant by now
 		return ""
 	}
 	for {

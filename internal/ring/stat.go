@@ -57,10 +57,11 @@ type ParticipantStat struct {
 
 // Stat describes the queue.
 func (q *Queue) Stat() (st Stat, err error) {
-	if err := q.enter(); err != nil {
+	q.calls.Add(1)
+	defer q.exit(region.Faults(), &err)
+	if err := q.gone(); err == isthmus.ErrClosed {
 		return st, err
 	}
-	defer q.exit(region.Faults(), &err)
 	return q.stat(), nil
 }
 

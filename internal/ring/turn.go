@@ -2,6 +2,7 @@ package ring
 
 import (
 	"fmt"
+	"sync/atomic"
 
 	isthmus "github.com/isthmus-ipc/isthmus"
 	"github.com/isthmus-ipc/isthmus/internal/crash"
@@ -229,13 +230,24 @@ func (q *Queue) move(sl *slot, p, to phase, lap uint64) error {
 	return q.stuck("giving up a slot")
 }
 
-// from is which sender's messages a receiver wants: the participant's number
-// and generation as in a message id, or anyone's.
-type from uint64
+// Source says whose messages a receiver wants. The zero value wants anyone's.
+type Source struct {
+	Name string // of the participant
+	PID  int
+}
 
-const anyone from = 0
+// Anyone is the source of all messages.
+var Anyone Source
 
-func (f from) wants(sl *slot) bool { return f == anyone || f == senderOf(loadID(sl)) }
+func (q *Queue) wants(f Source, sl *slot) bool {
+	switch {
+	case f.PID != 0:
+		return int(atomic.LoadUint32(&sl.pid)) == f.PID
+	case f.Name != "":
+		return q.nameOf(senderOf(loadID(sl))) == f.Name
+	}
+	return true
+}
 
 // find is a Ready slot that a receiver may try to take.
 type find struct {
@@ -247,7 +259,7 @@ type find struct {
 }
 
 // search looks for the first Ready message that f wants. It is false if there is none.
-func (q *Queue) search(f from) (found find, ok bool) {
+func (q *Queue) search(f Source) (found find, ok bool) {
 	for range maxTries {
 		hw := q.control.head.Load()
 		found, again := q.scan(hw, f)
@@ -263,7 +275,7 @@ func (q *Queue) search(f from) (found find, ok bool) {
 
 // scan looks at one lap of slots from the head on. It asks for another scan if
 // what it saw was overtaken.
-func (q *Queue) scan(hw uint64, f from) (_ find, again bool) {
+func (q *Queue) scan(hw uint64, f Source) (_ find, again bool) {
 	me := &q.parts[q.me]
 	start := hw & posMask
 	if mine := me.head; mine>>posBits == hw>>posBits && ahead(mine&posMask, start) > 0 {
@@ -275,7 +287,7 @@ func (q *Queue) scan(hw uint64, f from) (_ find, again bool) {
 		s := sl.state.Load()
 		d := ahead(posOf(s), pos)
 		switch {
-		case d == 0 && phaseOf(s) == ready && f.wants(sl):
+		case d == 0 && phaseOf(s) == ready && q.wants(f, sl):
 			if pos != h && q.overtaken(h, pos, f) {
 				return find{}, true
 			}
@@ -294,7 +306,7 @@ func (q *Queue) scan(hw uint64, f from) (_ find, again bool) {
 
 // claim takes the first Ready message that f wants, and holds it. It is
 // ErrEmpty if there is none.
-func (q *Queue) claim(f from) (*slot, error) {
+func (q *Queue) claim(f Source) (*slot, error) {
 	for range maxTries {
 		found, ok := q.search(f)
 		if !ok {
@@ -358,11 +370,11 @@ func (q *Queue) glance() bool {
 const glances = 64
 
 // overtaken tells whether a slot from h to end is Ready and wanted now.
-func (q *Queue) overtaken(h, end uint64, f from) bool {
+func (q *Queue) overtaken(h, end uint64, f Source) bool {
 	for pos := h; pos != end; pos = (pos + 1) & posMask {
 		sl := q.at(pos)
 		s := sl.state.Load()
-		if posOf(s) == pos && phaseOf(s) == ready && f.wants(sl) {
+		if posOf(s) == pos && phaseOf(s) == ready && q.wants(f, sl) {
 			return true
 		}
 	}
