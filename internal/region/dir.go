@@ -150,3 +150,16 @@ func List(dir string, kind Kind) ([]string, error) {
 	}
 	return names, nil
 }
+
+// Room is the size of the file system that dir is on, in bytes.
+func Room(dir string) int64 {
+	d, err := sys.OpenDir(Path(dir))
+	if err != nil {
+		if d, err = sys.OpenDir("/dev/shm"); err != nil {
+			return 1 << 30
+		}
+	}
+	defer d.Close()
+	_, size := d.Free()
+	return size
+}

@@ -65,19 +65,46 @@ func (q *Queue) borrow(size int) (run, error) {
 			at = 0
 			continue
 		}
-		n := uint64(0)
-		for n < need && q.takeUnit(&q.units[at+n]) {
-			n++
+		if !q.chunkReady(at) {
+			next := (at/chunkUnits + 1) * chunkUnits
+			seen += next - at
+			at = next
+			continue
 		}
-		if n == need {
-			q.hint.Store((at + n) % total)
-			return run{uint32(at), uint32(n)}, nil
+		r, next := q.takeRun(at, need)
+		if next == 0 {
+			q.hint.Store((at + need) % total)
+			if err := q.commitRun(r); err != nil {
+				q.giveBack(r)
+				return run{}, err
+			}
+			return r, nil
 		}
-		q.giveBack(run{uint32(at), uint32(n)})
-		at += n + 1
-		seen += n + 1
+		seen += next - at
+		at = next
+	}
+	if len(q.chunks) > 0 {
+		return q.expand(need)
 	}
 	return run{}, isthmus.ErrFull
+}
+
+// takeRun takes units from at on. If it cannot it returns where to go on.
+func (q *Queue) takeRun(at, need uint64) (r run, next uint64) {
+	n := uint64(0)
+	for n < need && (q.wordsReady(at + n)) && q.takeUnit(&q.units[at+n]) {
+		n++
+	}
+	r = run{uint32(at), uint32(n)}
+	if n < need {
+		q.giveBack(r)
+		return run{}, at + n + 1
+	}
+	return r, 0
+}
+
+func (q *Queue) wordsReady(unit uint64) bool {
+	return len(q.chunks) == 0 || q.chunks[unit/chunkUnits].Load()&chunkWords != 0
 }
 
 func (q *Queue) takeUnit(u *atomic.Uint64) bool {
@@ -101,6 +128,9 @@ func (q *Queue) unitInUse(w uint64) bool {
 	if i >= uint64(len(q.slots)) {
 		return false // only a scribbler writes that
 	}
+	if len(q.segs) > 0 && phaseOf(q.segs[i/q.shape.segment].Load()) != segReady {
+		return false
+	}
 	sl := &q.slots[i]
 	return check(loadID(sl)) == w&checkMask && phaseOf(sl.state.Load()) != free
 }
@@ -120,10 +150,24 @@ func (q *Queue) bind(r run, slot, id uint64) {
 	}
 }
 
+// unbind frees the units of a message that is gone. It only helps: they are free
+// by the slot's state anyway, but a chunk whose words say so is quickly found.
+func (q *Queue) unbind(r run, slot, id uint64) {
+	if uint64(r.first)+uint64(r.count) > uint64(len(q.units)) {
+		return
+	}
+	for i := range uint64(r.count) {
+		q.units[uint64(r.first)+i].CompareAndSwap(slotWord(slot, id), 0)
+	}
+}
+
 // freeLoans frees what participant d had borrowed.
 func (q *Queue) freeLoans(d int) {
 	w := loanWord(d)
 	for i := range q.units {
+		if !q.wordsReady(uint64(i)) {
+			continue
+		}
 		if q.units[i].Load() == w {
 			q.units[i].CompareAndSwap(w, 0)
 		}

@@ -38,6 +38,7 @@ func attach(r *region.Region, s *shape, opts Options) (q *Queue, err error) {
 	if n := uint64(len(q.slots)); n&(n-1) == 0 && n > 1 {
 		q.mask = n - 1
 	}
+	q.segMask = uint64(max(len(q.segs), 1) - 1)
 	names := make([]knownName, len(q.parts))
 	q.names.Store(&names)
 	q.hint.Store(uint64(os.Getpid()) % max(s.units, 1))
@@ -141,11 +142,12 @@ func (q *Queue) gone() error {
 // last are still there. Then the place keeps its name for them.
 func (q *Queue) hasMessagesFrom(i int) bool {
 	s := makeSender(i, q.parts[i].gen.Load())
-	for k := range q.slots {
-		sl := &q.slots[k]
-		p := phaseOf(sl.state.Load())
-		if (p == ready || p == claimed) && senderOf(loadID(sl)) == s {
-			return true
+	for _, slots := range q.spans() {
+		for k := range slots {
+			p := phaseOf(slots[k].state.Load())
+			if (p == ready || p == claimed) && senderOf(loadID(&slots[k])) == s {
+				return true
+			}
 		}
 	}
 	return false
@@ -187,13 +189,15 @@ func (q *Queue) detach() (err error) {
 // settleWriting waits for senders of this handle that had claimed a slot before
 // it was closed, and do not count as calls (postFast). They need microseconds.
 func (q *Queue) settleWriting() {
-	for i := range q.slots {
-		for range maxTries {
-			s := q.slots[i].state.Load()
-			if phaseOf(s) != writing || ownerOf(s) != q.me {
-				break
+	for _, slots := range q.spans() {
+		for i := range slots {
+			for range maxTries {
+				s := slots[i].state.Load()
+				if phaseOf(s) != writing || ownerOf(s) != q.me {
+					break
+				}
+				runtime.Gosched()
 			}
-			runtime.Gosched()
 		}
 	}
 }

@@ -19,7 +19,7 @@ import (
 // has forbidden new calls, waits for the slots that this handle is writing; and
 // who finds, having claimed a slot, that the handle was closed, lets go of it.
 func (q *Queue) postFast(m *isthmus.Message) bool {
-	if len(m.Data) > inlineBytes || m.Priority != 0 || q.shape.mode != modeBounded || q.gone() != nil {
+	if len(m.Data) > inlineBytes || m.Priority != 0 || q.shape.mode == modeZero || q.gone() != nil {
 		return false
 	}
 	me := &q.parts[q.me]
@@ -27,9 +27,8 @@ func (q *Queue) postFast(m *isthmus.Message) bool {
 	if shared := q.control.tail.Load() & posMask; ahead(shared, t) > 0 {
 		t = shared
 	}
-	i := q.index(t)
-	sl := &q.slots[i]
-	if !sl.state.CompareAndSwap(word(t, 0, free), word(t, q.me, writing)) {
+	sl := q.at(t)
+	if !q.there(t) || !sl.state.CompareAndSwap(word(t, 0, free), word(t, q.me, writing)) {
 		return false
 	}
 	crash.Point("fast.claimed")
@@ -69,6 +68,9 @@ func (q *Queue) liftFast(buf []byte, own bool, m *isthmus.Message) bool {
 		mine = hw
 	}
 	h := mine & posMask
+	if !q.there(h) {
+		return false
+	}
 	sl := q.at(h)
 	size := loadSize(sl)
 	if sl.state.Load() != word(h, 0, ready) || size > inlineBytes || loadFlags(sl) != 0 || !own && int(size) > len(buf) {
@@ -90,6 +92,7 @@ func (q *Queue) liftFast(buf []byte, own bool, m *isthmus.Message) bool {
 	if q.roles.Load()&roleReceiver == 0 {
 		q.becomes(roleReceiver)
 	}
+	q.drained(h)
 	q.ringRoom(h)
 	return true
 }

@@ -120,24 +120,29 @@ type shape struct {
 	participants uint64
 	units        uint64
 	unit         uint64 // bytes
+	segment      uint64 // slots, of an unbounded queue
+	limit        uint64 // bytes, of an unbounded queue
 
-	participantsAt, cellsAt, slotsAt, unitsAt, arenaAt, size uint64
+	participantsAt, cellsAt, segsAt, chunksAt, slotsAt, unitsAt, arenaAt, size uint64
+
+	reserve uint64 // how much of it has memory from the beginning
 }
 
 func (s *shape) words() (w [14]uint64) {
-	copy(w[:], []uint64{uint64(s.mode), s.slots, s.maxMessage, s.participants, s.units, s.unit})
+	copy(w[:], []uint64{uint64(s.mode), s.slots, s.maxMessage, s.participants, s.units, s.unit, s.segment, s.limit})
 	return w
 }
 
 func shapeOf(w [14]uint64) (*shape, error) {
-	s := &shape{mode: mode(w[0]), slots: w[1], maxMessage: w[2], participants: w[3], units: w[4], unit: w[5]}
+	s := &shape{mode: mode(w[0]), slots: w[1], maxMessage: w[2], participants: w[3], units: w[4], unit: w[5], segment: w[6], limit: w[7]}
 	return s, s.place()
 }
 
 func (s *shape) place() error {
 	switch {
-	case s.mode != modeZero && s.mode != modeBounded,
-		s.slots == 0 || s.slots > MaxSlots,
+	case s.mode < modeZero || s.mode > modeUnbounded,
+		s.slots == 0 || s.mode != modeUnbounded && (s.slots > MaxSlots || s.segment != 0),
+		s.mode == modeUnbounded && !s.growable(),
 		s.maxMessage > MaxMessage,
 		s.participants == 0 || s.participants > MaxParticipants,
 		s.units > 1<<31 || s.unit > 1<<32 || s.units != 0 && s.unit == 0,
@@ -146,15 +151,31 @@ func (s *shape) place() error {
 	}
 	s.participantsAt = region.HeaderSize
 	s.cellsAt = s.participantsAt + s.participants*256
-	s.slotsAt = roundUp(s.cellsAt+s.participants*bells*64, slotSize)
-	s.unitsAt = s.slotsAt + s.slots*slotSize
-	end := s.unitsAt + s.units*8
-	if s.units > 0 {
-		end = roundUp(end, pageSize)
+	s.segsAt = s.cellsAt + s.participants*bells*64
+	if s.mode == modeUnbounded {
+		s.chunksAt = s.segsAt + s.slots/s.segment*8
+		s.slotsAt = roundUp(s.chunksAt+s.units/chunkUnits*4, pageSize)
+	} else {
+		s.slotsAt = roundUp(s.segsAt, slotSize)
 	}
-	s.arenaAt = end
+	s.unitsAt = s.slotsAt + s.slots*slotSize
+	s.arenaAt = s.unitsAt + s.units*8
+	if s.units > 0 {
+		s.arenaAt = roundUp(s.arenaAt, pageSize)
+	}
 	s.size = roundUp(s.arenaAt+s.units*s.unit, pageSize)
+	s.reserve = s.size
+	if s.mode == modeUnbounded {
+		s.reserve = s.slotsAt
+	}
 	return nil
+}
+
+// growable checks what grow decides.
+func (s *shape) growable() bool {
+	pow2 := func(n uint64) bool { return n != 0 && n&(n-1) == 0 }
+	return pow2(s.slots) && pow2(s.segment) && s.segment >= minSegment && s.segment <= s.slots && s.slots <= 1<<34 &&
+		s.slots/s.segment <= 2*maxSegments && s.units%chunkUnits == 0 && (s.unit == 0 || s.unit%1024 == 0) && s.limit <= 1<<44
 }
 
 func roundUp(n, to uint64) uint64 { return (n + to - 1) / to * to }
@@ -164,6 +185,8 @@ type shared struct {
 	control *control
 	parts   []participant
 	slots   []slot
+	segs    []atomic.Uint64
+	chunks  []atomic.Uint32
 	units   []atomic.Uint64
 	arena   []byte
 	bells   [bells]wait.Bell
@@ -186,6 +209,12 @@ func view(r *region.Region, s *shape) (*shared, error) {
 	get(e)
 	v.slots, e = region.View[slot](r, s.slotsAt, s.slots)
 	get(e)
+	if s.mode == modeUnbounded {
+		v.segs, e = region.View[atomic.Uint64](r, s.segsAt, s.slots/s.segment)
+		get(e)
+		v.chunks, e = region.View[atomic.Uint32](r, s.chunksAt, s.units/chunkUnits)
+		get(e)
+	}
 	v.units, e = region.View[atomic.Uint64](r, s.unitsAt, s.units)
 	get(e)
 	v.arena, e = region.View[byte](r, s.arenaAt, s.units*s.unit)

@@ -113,7 +113,7 @@ type Loan struct {
 // Loan waits for room for a message of n bytes.
 func (q *Queue) Loan(ctx context.Context, n int) (l Loan, err error) {
 	l, err = q.TryLoan(n)
-	if err != isthmus.ErrFull {
+	if !isFull(err) {
 		return l, err
 	}
 	if err := q.enter(); err != nil {
@@ -123,7 +123,7 @@ func (q *Queue) Loan(ctx context.Context, n int) (l Loan, err error) {
 	w := q.gates[bellRoom].Start(ctx)
 	for {
 		l, err = q.lend(n)
-		if err != isthmus.ErrFull {
+		if !isFull(err) {
 			break
 		}
 		if err = q.next(&w); err != nil {
@@ -229,7 +229,7 @@ func (l *Loan) Send(ctx context.Context, m *isthmus.Message, how How) (err error
 	case Now:
 		err = q.trySend(&o)
 	case Room:
-		if _, err = q.post(&o, false); err == isthmus.ErrFull {
+		if _, err = q.post(&o, false); isFull(err) {
 			_, err = q.postWhenRoom(ctx, &o)
 		}
 	case Receipt:

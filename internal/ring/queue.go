@@ -8,7 +8,6 @@ package ring
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io/fs"
 	"math/bits"
@@ -50,11 +49,12 @@ type Options struct {
 // may be called from several goroutines at once.
 type Queue struct {
 	*shared
-	r     *region.Region
-	shape *shape
-	mask  uint64 // slots-1 if that is a power of two
-	me    int
-	gen   uint32
+	r       *region.Region
+	shape   *shape
+	mask    uint64 // slots-1 if that is a power of two
+	segMask uint64
+	me      int
+	gen     uint32
 	// ownerGen is the generation of an inbox's owner, if that is somebody else.
 	ownerGen uint32
 	uid      uint32
@@ -79,7 +79,7 @@ type Queue struct {
 
 // Create makes a region with a queue, and attaches to it.
 func Create(dir, name string, cfg Config, opts Options) (*Queue, error) {
-	s, err := cfg.shape()
+	s, err := cfg.shape(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -101,7 +101,7 @@ func Open(dir, name string, kind region.Kind, opts Options) (*Queue, error) {
 
 // Anonymous makes a queue without a name.
 func Anonymous(label string, cfg Config, opts Options) (*Queue, error) {
-	s, err := cfg.shape()
+	s, err := cfg.shape("/dev/shm")
 	if err != nil {
 		return nil, err
 	}
@@ -141,7 +141,7 @@ const (
 	minUnit   = 1 << 10
 )
 
-func (c Config) shape() (*shape, error) {
+func (c Config) shape(dir string) (*shape, error) {
 	invalid := func(format string, args ...any) (*shape, error) {
 		return nil, fmt.Errorf("%w: %s", fs.ErrInvalid, fmt.Sprintf(format, args...))
 	}
@@ -150,7 +150,7 @@ func (c Config) shape() (*shape, error) {
 	}
 	if c.MaxMessage == 0 {
 		c.MaxMessage = DefaultMaxMessage
-		if c.Memory == 0 {
+		if c.Memory == 0 && c.Capacity != isthmus.Unbounded {
 			c.Memory = max(DefaultMemory, int64(c.MaxMessage))
 		}
 	}
@@ -162,8 +162,6 @@ func (c Config) shape() (*shape, error) {
 		return invalid("MaxMessage %d is not within 1 and %d bytes", c.MaxMessage, MaxMessage)
 	case c.Participants < 1 || c.Participants > MaxParticipants:
 		return invalid("Participants %d is not within 1 and %d", c.Participants, MaxParticipants)
-	case c.Capacity == isthmus.Unbounded:
-		return nil, fmt.Errorf("capacity unbounded: %w", errors.ErrUnsupported)
 	case c.Capacity.Messages() > MaxSlots:
 		return invalid("Capacity %d is more than %d messages: take Unbounded", c.Capacity.Messages(), MaxSlots)
 	case c.Memory < 0 || c.Memory > 0 && c.Memory < int64(c.MaxMessage) && c.MaxMessage > inlineBytes:
@@ -172,8 +170,16 @@ func (c Config) shape() (*shape, error) {
 		return invalid("Mode %v has more than permission bits", c.Mode)
 	}
 	s := &shape{mode: modeBounded, slots: uint64(c.Capacity.Messages()), maxMessage: uint64(c.MaxMessage), participants: uint64(c.Participants)}
-	if c.Capacity == isthmus.Zero {
+	switch c.Capacity {
+	case isthmus.Zero:
 		s.mode, s.slots = modeZero, zeroSlots
+	case isthmus.Unbounded:
+		limit := uint64(c.Memory)
+		if limit == 0 {
+			limit = uint64(region.Room(dir)) / 2
+		}
+		s.grow(max(limit, s.maxMessage, 64<<10))
+		return s, s.place()
 	}
 	s.divide(uint64(c.Memory))
 	return s, s.place()
@@ -203,7 +209,7 @@ func (s *shape) divide(memory uint64) {
 }
 
 func (c Config) spec(s *shape) region.Spec {
-	return region.Spec{Kind: c.Kind, Size: int64(s.size), Reserve: int64(s.size), Geometry: s.words(), Mode: c.Mode, Group: c.Group}
+	return region.Spec{Kind: c.Kind, Size: int64(s.size), Reserve: int64(s.reserve), Geometry: s.words(), Mode: c.Mode, Group: c.Group}
 }
 
 // init writes what must not be zero into a new region, and takes place 0 for
@@ -211,6 +217,9 @@ func (c Config) spec(s *shape) region.Spec {
 func (s *shape) init(r *region.Region) error {
 	if _, err := r.Take(0); err != nil {
 		return err
+	}
+	if s.mode == modeUnbounded {
+		return nil
 	}
 	slots, err := region.View[slot](r, s.slotsAt, s.slots)
 	for i := range slots {

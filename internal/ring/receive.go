@@ -29,6 +29,7 @@ type request struct {
 	buf  []byte // to copy into; nil: into memory of its own
 	own  bool
 
+	run run             // where the copied message lay
 	sl  *slot           // the claim
 	msg isthmus.Message // the copy
 }
@@ -72,6 +73,10 @@ func (q *Queue) lift(r *request) (done bool, err error) {
 		crash.Point("receive.lifted")
 		race.Acquire()
 		q.took(found)
+		if len(q.segs) > 0 && flags&flagExternal != 0 {
+			q.unbind(r.run, q.index(posOf(found.s)), id)
+		}
+		q.drained(posOf(found.s))
 		q.received(flags, id)
 		return true, nil
 	}
@@ -89,6 +94,7 @@ func (q *Queue) spoilt(sl *slot, s uint64, err error) error {
 
 // copyOut copies a message out, all of it.
 func (q *Queue) copyOut(sl *slot, r *request) error {
+	r.run = runOf(sl)
 	mem, err := q.payload(sl)
 	if err != nil {
 		return err
@@ -114,6 +120,7 @@ func (q *Queue) serve(r *request) error {
 	q.becomes(roleReceiver)
 	err := q.get(r)
 	if err == isthmus.ErrEmpty {
+		q.shrink()
 		q.peers.sync(q)
 		if q.more() {
 			err = q.get(r)
@@ -135,6 +142,7 @@ func (q *Queue) await(ctx context.Context, r *request) (err error) {
 		return err
 	}
 	defer q.left()
+	q.shrink()
 	var hand *slot // offered, at capacity zero
 	w := q.gates[bellMessage].Start(ctx)
 	for {
@@ -198,11 +206,15 @@ func (q *Queue) unoffer(hand *slot) bool {
 	return false
 }
 
+func runOf(sl *slot) run {
+	return run{binary.LittleEndian.Uint32(sl.inline[0:]), binary.LittleEndian.Uint32(sl.inline[4:])}
+}
+
 // payload is the message's bytes where they lie, in shared memory.
 func (q *Queue) payload(sl *slot) ([]byte, error) {
 	size, flags := loadSize(sl), loadFlags(sl)
 	if flags&flagExternal != 0 {
-		return q.bytes(run{binary.LittleEndian.Uint32(sl.inline[0:]), binary.LittleEndian.Uint32(sl.inline[4:])}, size)
+		return q.bytes(runOf(sl), size)
 	}
 	if size > inlineBytes {
 		return nil, fmt.Errorf("%w: a message of %d bytes in a slot", isthmus.ErrCorrupt, size)
@@ -245,12 +257,17 @@ func (q *Queue) nameOf(s sender) string {
 
 // acknowledge ends a claim: the message is received.
 func (q *Queue) acknowledge(sl *slot) error {
-	flags, id := loadFlags(sl), loadID(sl)
+	flags, id, run := loadFlags(sl), loadID(sl), runOf(sl)
+	pos := posOf(sl.state.Load())
 	crash.Point("receive.acknowledging")
 	if err := q.release(sl, claimed); err != nil {
 		return err
 	}
 	crash.Point("receive.acknowledged")
+	if len(q.segs) > 0 && flags&flagExternal != 0 {
+		q.unbind(run, q.index(pos), id)
+	}
+	q.drained(pos)
 	q.received(flags, id)
 	return nil
 }
@@ -275,6 +292,9 @@ func (q *Queue) restore(sl *slot, counted bool) error {
 		return err
 	}
 	crash.Point("return.ready")
+	if !q.there(pos) { // a sender is just passing over its segment, or died there
+		_, _ = q.install(pos)
+	}
 	q.goBack(pos)
 	q.bells[bellMessage].Ring(pos)
 	return nil

@@ -17,28 +17,21 @@ import (
 // who leaves). If the caller dies in the middle the next one begins again: each
 // step finds only what is still to be done.
 func (q *Queue) repair(d int) {
-	n := uint64(len(q.slots))
-	for i := range q.slots {
-		sl := &q.slots[i]
-		for range maxTries {
-			s := sl.state.Load()
-			to, ok := q.repaired(s, sl, d, n)
-			if !ok {
-				break
-			}
-			crash.Point("repair.slot")
-			if sl.state.CompareAndSwap(s, to) {
-				break
-			}
+	for _, slots := range q.spans() {
+		for i := range slots {
+			q.repairSlot(&slots[i], d)
 		}
 	}
 	crash.Point("repair.slots")
-	for i := range q.slots {
-		s := q.slots[i].state.Load()
-		if phaseOf(s) == ready && ahead(q.control.head.Load()&posMask, posOf(s)) > 0 {
-			q.goBack(posOf(s))
+	for _, slots := range q.spans() {
+		for i := range slots {
+			s := slots[i].state.Load()
+			if phaseOf(s) == ready && ahead(q.control.head.Load()&posMask, posOf(s)) > 0 {
+				q.goBack(posOf(s))
+			}
 		}
 	}
+	q.repairSegments(d)
 	q.freeLoans(d)
 	crash.Point("repair.units")
 	for i := range q.bells {
@@ -49,6 +42,20 @@ func (q *Queue) repair(d int) {
 	c.received.Add(atomic.SwapUint64(&p.received, 0))
 	p.live.Store(0)
 	c.members.Add(1)
+}
+
+func (q *Queue) repairSlot(sl *slot, d int) {
+	for range maxTries {
+		s := sl.state.Load()
+		to, ok := q.repaired(s, sl, d, uint64(len(q.slots)))
+		if !ok {
+			return
+		}
+		crash.Point("repair.slot")
+		if sl.state.CompareAndSwap(s, to) {
+			return
+		}
+	}
 }
 
 // repaired is what d's slot in state s becomes.

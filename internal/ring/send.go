@@ -137,7 +137,7 @@ func (q *Queue) trySend(o *outgoing) error {
 		return q.give(o)
 	}
 	_, err := q.post(o, false)
-	if err == isthmus.ErrFull {
+	if isFull(err) {
 		q.peers.sync(q)
 		_, err = q.post(o, true)
 	}
@@ -164,7 +164,7 @@ func (q *Queue) Send(ctx context.Context, m *isthmus.Message) (err error) {
 	if err != nil {
 		return err
 	}
-	if _, err = q.post(&o, false); err == isthmus.ErrFull {
+	if _, err = q.post(&o, false); isFull(err) {
 		_, err = q.postWhenRoom(ctx, &o)
 	}
 	return err
@@ -175,7 +175,7 @@ func (q *Queue) postWhenRoom(ctx context.Context, o *outgoing) (sl *slot, err er
 	w := q.gates[bellRoom].Start(ctx)
 	for {
 		sl, err = q.post(o, w.Parked())
-		if err != isthmus.ErrFull {
+		if !isFull(err) {
 			break
 		}
 		if err = q.next(&w); err != nil {
@@ -241,7 +241,7 @@ func (q *Queue) deliver(ctx context.Context, m *isthmus.Message) error {
 
 func (q *Queue) deliverOut(ctx context.Context, o *outgoing) error {
 	sl, err := q.post(o, false)
-	if err == isthmus.ErrFull {
+	if isFull(err) {
 		sl, err = q.postWhenRoom(ctx, o)
 	}
 	if err != nil {
@@ -287,6 +287,7 @@ func (q *Queue) withdraw(sl *slot, id uint64) bool {
 	}
 	crash.Point("deliver.withdrawn")
 	atomic.AddUint64(&q.parts[q.me].sent, ^uint64(0))
+	q.drained(posOf(s))
 	q.ringRoom(uint64(q.me))
 	return true
 }

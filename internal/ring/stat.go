@@ -73,8 +73,11 @@ func (q *Queue) stat() Stat {
 		Deaths: q.control.deaths.Load(), Sent: q.control.sent.Load(), Received: q.control.received.Load(),
 		Reserved: q.r.Blocks(), Created: time.Unix(0, g.Created), Removed: q.r.Removed(),
 	}
-	if q.shape.mode == modeZero {
+	switch q.shape.mode {
+	case modeZero:
 		st.Capacity = isthmus.Zero
+	case modeUnbounded:
+		st.Capacity, st.Memory = isthmus.Unbounded, int64(q.shape.limit)
 	}
 	q.statSlots(&st)
 	q.statParticipants(&st)
@@ -82,8 +85,14 @@ func (q *Queue) stat() Stat {
 }
 
 func (q *Queue) statSlots(st *Stat) {
-	for i := range q.slots {
-		sl := &q.slots[i]
+	for _, slots := range q.spans() {
+		q.statSpan(st, slots)
+	}
+}
+
+func (q *Queue) statSpan(st *Stat, slots []slot) {
+	for i := range slots {
+		sl := &slots[i]
 		s := sl.state.Load()
 		size := int(loadSize(sl))
 		switch phaseOf(s) {

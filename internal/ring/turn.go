@@ -140,13 +140,21 @@ func (q *Queue) reserve(p phase, thorough bool) (*slot, uint64, error) {
 	}
 	// Mostly it is free. To try at once, and not to look first, saves fetching
 	// the cache line twice.
-	if sl := q.at(t); sl.state.CompareAndSwap(word(t, 0, free), word(t, q.me, p)) {
+	if sl := q.at(t); q.there(t) && sl.state.CompareAndSwap(word(t, 0, free), word(t, q.me, p)) {
 		crash.Point("send.claimed")
 		q.sentAt(me, shared, t, 0)
 		return sl, t, nil
 	}
 	passed, walked := uint64(0), uint64(0)
 	for range maxTries {
+		if !q.there(t) {
+			var err error
+			if t, err = q.install(t); err != nil {
+				return nil, 0, err
+			}
+			walked++
+			continue
+		}
 		sl := q.at(t)
 		s := sl.state.Load()
 		d := ahead(posOf(s), t)
@@ -283,6 +291,18 @@ func (q *Queue) scan(hw uint64, f Source) (_ find, again bool) {
 	}
 	h := start // slots from h to pos were skipped: they may become wanted
 	for pos := start; ahead(pos, start) < int64(len(q.slots)); pos = (pos + 1) & posMask {
+		if !q.there(pos) {
+			next, past := q.past(pos)
+			if !past { // nobody has sent here yet
+				q.receivedUpTo(find{hw: hw, h: h})
+				return find{}, false
+			}
+			if pos == h {
+				h = next
+			}
+			pos = (next - 1) & posMask
+			continue
+		}
 		sl := q.at(pos)
 		s := sl.state.Load()
 		d := ahead(posOf(s), pos)
@@ -353,6 +373,9 @@ func (q *Queue) glance() bool {
 	if shared := q.control.head.Load() & posMask; ahead(shared, h) > 0 {
 		h = shared
 	}
+	if !q.there(h) {
+		return false
+	}
 	state := &q.at(h).state
 	for range glances {
 		s := state.Load()
@@ -400,6 +423,10 @@ func (q *Queue) more() bool {
 	h := q.control.head.Load() & posMask
 	for i := range uint64(len(q.slots)) {
 		pos := (h + i) & posMask
+		if !q.there(pos) {
+			_, past := q.past(pos)
+			return past // look closely
+		}
 		s := q.at(pos).state.Load()
 		d := ahead(posOf(s), pos)
 		if d < 0 || d == 0 && phaseOf(s) == free {

@@ -1,0 +1,317 @@
+package ring
+
+import (
+	"fmt"
+	"iter"
+	"math/bits"
+
+	isthmus "github.com/isthmus-ipc/isthmus"
+	"github.com/isthmus-ipc/isthmus/internal/crash"
+	"github.com/isthmus-ipc/isthmus/internal/region"
+	"github.com/isthmus-ipc/isthmus/internal/sys"
+)
+
+// An unbounded queue is a ring like any other, only so large that it is never
+// full: its file is as long as its byte limit demands, but most of it has no
+// memory behind it. The slots come in segments, and the arena in chunks; each
+// gets memory when it is first needed and gives it back when it is drained.
+//
+// One word a segment, {tag: 50 bits, owner: 11, state: 3}. The tag is 1 + the
+// number of the segment in the endless row of positions, of which those with
+// the same remainder share a place in the file:
+//
+//	0, or hole(v−T)  no memory
+//	ready(v)         slots for positions v·k … v·k+k−1 are there
+//	leaving(v, o)    every message is gone; o gives the memory back
+//	hole(v)          the memory is back
+//
+//	install   fallocate; each slot 0 → Free(p); hole(v−T) → ready(v)
+//	          Anyone may do this, and several at once: every step can be
+//	          repeated, and does nothing when it was done.
+//	pass over ready(v−T) → ready(v), when somebody still holds slots of v−T and
+//	          all others are Free; those that are held move on by a lap before.
+//	retire    ready(v) → leaving(v, me), when all its slots are Free for the
+//	          next lap; punch the hole; → hole(v)
+//	          Only the owner punches, or who repairs after its death: a late
+//	          punch would destroy what came after. Nobody can need the place
+//	          before a whole lap of the ring has gone by.
+//
+// A chunk has two bits: its unit words have memory (for ever), and its units
+// have. Whoever borrows units makes sure of the latter when it has them in
+// hand; whoever takes a chunk's memory back has all its units in hand.
+const (
+	segHole phase = 1 + iota
+	segReady
+	segLeaving
+
+	minSegment  = 256     // slots
+	maxSegments = 1 << 14 // unless they would be huge
+	chunkUnits  = pageSize / 8
+
+	chunkWords  = 1 << 0
+	chunkMemory = 1 << 1
+)
+
+// errLimit is the ErrFull of an unbounded queue.
+var errLimit = fmt.Errorf("%w: the byte limit (Memory, at creation) is reached", isthmus.ErrFull)
+
+func isFull(err error) bool { return err == isthmus.ErrFull || err == errLimit }
+
+// grow lays out an unbounded queue of at most limit bytes.
+func (s *shape) grow(limit uint64) {
+	s.mode, s.limit = modeUnbounded, limit
+	s.segment = max(minSegment, ceilPow2((limit/slotSize+maxSegments-1)/maxSegments))
+	segments := max(4, ceilPow2(limit/slotSize/s.segment+1))
+	s.slots = segments * s.segment
+	if s.maxMessage > inlineBytes {
+		s.unit = 1 << 10
+		if s.maxMessage > 1<<20 {
+			s.unit = pageSize
+		}
+		s.units = roundUp(max(limit, s.maxMessage)/s.unit+1, chunkUnits)
+	}
+}
+
+func ceilPow2(n uint64) uint64 {
+	if n <= 1 {
+		return 1
+	}
+	return 1 << bits.Len64(n-1)
+}
+
+// there tells whether the slot of a position has memory.
+func (q *Queue) there(pos uint64) bool {
+	if len(q.segs) == 0 {
+		return true
+	}
+	v := pos / q.shape.segment
+	return q.segs[v&q.segMask].Load() == word(v+1, 0, segReady)
+}
+
+// past tells whether the segment of a position, which is not there, was there
+// before; then it returns the position after it.
+func (q *Queue) past(pos uint64) (next uint64, ok bool) {
+	v := pos / q.shape.segment
+	s := q.segs[v&q.segMask].Load()
+	d := ahead(posOf(s), v+1)
+	return (v + 1) * q.shape.segment & posMask, d > 0 || d == 0 && phaseOf(s) != segReady
+}
+
+// install gives the segment of position t memory. It returns where to look for
+// the tail if t is far behind it.
+func (q *Queue) install(t uint64) (uint64, error) {
+	k := q.shape.segment
+	v := t / k
+	at := v & q.segMask
+	seg := &q.segs[at]
+	s := seg.Load()
+	switch {
+	case ahead(posOf(s), v+1) > 0:
+		return (posOf(s) - 1) * k & posMask, nil
+	case posOf(s) == v+1 && phaseOf(s) == segReady:
+		return t, nil
+	case posOf(s) == v+1: // it has been and gone
+		return (v + 1) * k & posMask, nil
+	case s == word(v+1-uint64(len(q.segs)), 0, segReady):
+		return t, q.passSegment(v, s)
+	case s != 0 && s != word(v+1-uint64(len(q.segs)), 0, segHole):
+		return t, errLimit // its memory is just being given back
+	}
+	off := int64(q.shape.slotsAt + at*k*slotSize)
+	if err := q.commit1(off, int64(k*slotSize)); err != nil {
+		return t, err
+	}
+	crash.Point("grow.reserved")
+	for i := range k {
+		sl := &q.slots[at*k+i]
+		for old := sl.state.Load(); old == 0 || phaseOf(old) == free && ahead(posOf(old), v*k+i) < 0; old = sl.state.Load() {
+			sl.state.CompareAndSwap(old, word(v*k+i, 0, free))
+		}
+	}
+	crash.Point("grow.filled")
+	seg.CompareAndSwap(s, word(v+1, 0, segReady))
+	crash.Point("grow.ready")
+	return t, nil
+}
+
+// passSegment passes over the segment of the lap before, in which somebody still
+// holds a slot, as reserve passes over single slots: what is held moves on by a
+// lap, and what is Free is Free for this lap already.
+func (q *Queue) passSegment(v, s uint64) error {
+	k, n := q.shape.segment, uint64(len(q.slots))
+	for p := v * k; p < v*k+k; p++ {
+		sl := q.at(p)
+		for range maxTries {
+			old := sl.state.Load()
+			if ahead(posOf(old), p) >= 0 {
+				break
+			}
+			if ph := phaseOf(old); posOf(old) != (p-n)&posMask || ph != writing && ph != claimed {
+				return errLimit // a message that nobody has received yet
+			}
+			sl.state.CompareAndSwap(old, word(p, ownerOf(old), phaseOf(old)))
+			crash.Point("grow.passed")
+		}
+	}
+	q.segs[v&q.segMask].CompareAndSwap(s, word(v+1, 0, segReady))
+	return nil
+}
+
+// commit1 puts memory behind a part of the file, within the limit.
+func (q *Queue) commit1(off, n int64) error {
+	if uint64(q.r.Blocks()+n) > q.shape.limit+q.shape.slotsAt {
+		return errLimit
+	}
+	err := sys.Reserve(q.r.File(), off, n)
+	if sys.IsNoSpace(err) {
+		return fmt.Errorf("%w: the file system is full (%w): receive some, or set %s to a larger one", region.ErrNoSpace, err, region.EnvDir)
+	}
+	return err
+}
+
+// drained is called when the slot of a position became Free for the next lap.
+func (q *Queue) drained(pos uint64) {
+	if len(q.segs) == 0 {
+		return
+	}
+	k := q.shape.segment
+	v := pos / k
+	last := v*k + k - 1
+	if q.at(last).state.Load() == word((last+uint64(len(q.slots)))&posMask, 0, free) {
+		q.retire(v)
+	}
+}
+
+// retire gives a segment's memory back if all its messages are gone.
+func (q *Queue) retire(v uint64) {
+	k, n := q.shape.segment, uint64(len(q.slots))
+	seg := &q.segs[v&q.segMask]
+	if seg.Load() != word(v+1, 0, segReady) {
+		return
+	}
+	for p := v * k; p < v*k+k; p++ {
+		if q.at(p).state.Load() != word((p+n)&posMask, 0, free) {
+			return
+		}
+	}
+	if !seg.CompareAndSwap(word(v+1, 0, segReady), word(v+1, q.me, segLeaving)) {
+		return
+	}
+	crash.Point("shrink.leaving")
+	q.punchSegment(v)
+}
+
+// punchSegment ends what retire began.
+func (q *Queue) punchSegment(v uint64) {
+	bytes := q.shape.segment * slotSize
+	at := v & q.segMask
+	_ = sys.Punch(q.r.File(), int64(q.shape.slotsAt+at*bytes), int64(bytes))
+	crash.Point("shrink.punched")
+	q.segs[at].Store(word(v+1, 0, segHole))
+}
+
+// repairSegments ends what participant d had begun, and retires what its death
+// has emptied.
+func (q *Queue) repairSegments(d int) {
+	for i := range q.segs {
+		s := q.segs[i].Load()
+		switch {
+		case phaseOf(s) == segLeaving && ownerOf(s) == d:
+			q.punchSegment(posOf(s) - 1)
+		case phaseOf(s) == segReady:
+			q.retire(posOf(s) - 1)
+		}
+	}
+}
+
+// spans are the slots that are there, in the order of the file.
+func (q *Queue) spans() iter.Seq2[uint64, []slot] {
+	return func(yield func(uint64, []slot) bool) {
+		if len(q.segs) == 0 {
+			yield(0, q.slots)
+			return
+		}
+		k := q.shape.segment
+		for i := range uint64(len(q.segs)) {
+			if phaseOf(q.segs[i].Load()) == segReady && !yield(i*k, q.slots[i*k:(i+1)*k]) {
+				return
+			}
+		}
+	}
+}
+
+// The chunks.
+
+func (q *Queue) chunkReady(unit uint64) bool {
+	return len(q.chunks) == 0 || q.chunks[unit/chunkUnits].Load()&chunkMemory != 0
+}
+
+// commitChunk gives a chunk memory.
+func (q *Queue) commitChunk(c uint64) error {
+	s := q.shape
+	if q.chunks[c].Load()&chunkMemory != 0 {
+		return nil
+	}
+	if err := q.commit1(int64(s.unitsAt+c*pageSize), pageSize); err != nil {
+		return err
+	}
+	q.chunks[c].Or(chunkWords)
+	bytes := chunkUnits * s.unit
+	if err := q.commit1(int64(s.arenaAt+c*bytes), int64(bytes)); err != nil {
+		return err
+	}
+	crash.Point("grow.chunk")
+	q.chunks[c].Or(chunkMemory)
+	return nil
+}
+
+// commitRun makes sure of the memory of a run that this handle has in hand.
+func (q *Queue) commitRun(r run) error {
+	if len(q.chunks) == 0 {
+		return nil
+	}
+	for c := uint64(r.first) / chunkUnits; c <= (uint64(r.first)+uint64(r.count)-1)/chunkUnits; c++ {
+		if err := q.commitChunk(c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// expand makes room for a run of need units in chunks that have no memory yet.
+func (q *Queue) expand(need uint64) (run, error) {
+	chunks := (need + chunkUnits - 1) / chunkUnits
+	for c := uint64(0); c+chunks <= uint64(len(q.chunks)); c++ {
+		if chunks == 1 && q.chunks[c].Load()&chunkMemory != 0 {
+			continue
+		}
+		for i := c; i < c+chunks; i++ {
+			if err := q.commitChunk(i); err != nil {
+				return run{}, err
+			}
+		}
+		if r, next := q.takeRun(c*chunkUnits, need); next == 0 {
+			return r, q.commitRun(r)
+		}
+	}
+	return run{}, errLimit
+}
+
+// shrink gives the memory of all chunks but the first back that have no
+// message, when there is nothing to receive.
+func (q *Queue) shrink() {
+	for c := uint64(1); c < uint64(len(q.chunks)); c++ {
+		if q.chunks[c].Load()&chunkMemory == 0 {
+			continue
+		}
+		r, next := q.takeRun(c*chunkUnits, chunkUnits)
+		if next != 0 {
+			continue
+		}
+		q.chunks[c].And(^uint32(chunkMemory))
+		crash.Point("shrink.chunk")
+		bytes := chunkUnits * q.shape.unit
+		_ = sys.Punch(q.r.File(), int64(q.shape.arenaAt+c*bytes), int64(bytes))
+		q.giveBack(r)
+	}
+}
