@@ -74,3 +74,22 @@ func BenchmarkSolo(b *testing.B) {
 		}
 	}
 }
+
+// A place among the participants is free again as soon as its handle is closed.
+func TestClosingFreesThePlace(t *testing.T) {
+	t.Setenv("ISTHMUS_DIR", t.TempDir())
+	m, err := mailbox.Create("orders", &mailbox.Config{Participants: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	for i := range 10 {
+		n, err := mailbox.Attach("orders", nil)
+		if err != nil {
+			t.Fatal(i, err)
+		}
+		if err := n.Close(); err != nil {
+			t.Fatal(i, err)
+		}
+	}
+}

@@ -334,6 +334,7 @@ func (r *Region) Close() {
 // to be safe. So that mappings do not pile up in a process that makes little
 // garbage, every so many of them call the collector.
 func (r *Region) Leave() {
+	_ = sys.UnlockAll(r.f) // the mapping keeps the open file description, and its locks, alive
 	_ = r.f.Close()
 	size := int64(len(r.mem))
 	runtime.AddCleanup(r, func(mem []byte) {

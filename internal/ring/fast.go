@@ -33,7 +33,7 @@ func (q *Queue) postFast(m *isthmus.Message) bool {
 	}
 	crash.Point("fast.claimed")
 	if q.gone() != nil {
-		sl.state.CompareAndSwap(word(t, q.me, writing), word(t, 0, free))
+		_ = q.release(sl, writing) // not Free(t) again: others may have gone past it
 		return false
 	}
 	q.sentAt(me, t, t, 0)

@@ -379,13 +379,10 @@ func (q *Queue) glance() bool {
 	state := &q.at(h).state
 	for range glances {
 		s := state.Load()
-		switch {
-		case posOf(s) != h: // not yet sent, or passed
-		case phaseOf(s) == ready:
+		if posOf(s) == h && phaseOf(s) == ready {
 			return true
-		case phaseOf(s) == writing:
-			wait.Pause() // leave the sender its cache line
 		}
+		wait.Pause()
 	}
 	return false
 }

@@ -157,6 +157,14 @@ func UnlockToken(f *os.File, at int64) error {
 	})
 }
 
+// UnlockAll gives every token of this open file description back.
+func UnlockAll(f *os.File) error {
+	return control(f, func(fd uintptr) error {
+		lk := unix.Flock_t{Type: unix.F_UNLCK, Whence: unix.SEEK_SET, Start: lockBase}
+		return os.NewSyscallError("fcntl F_OFD_SETLK", unix.FcntlFlock(fd, unix.F_OFD_SETLK, &lk))
+	})
+}
+
 // TokenHeld tells whether another open file description holds token at.
 func TokenHeld(f *os.File, at int64) (bool, error) {
 	var held bool
