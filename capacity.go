@@ -38,6 +38,9 @@ func (c Capacity) Messages() int {
 // IsDefault reports whether c is the zero value.
 func (c Capacity) IsDefault() bool { return c.n == 0 }
 
+// MarshalText writes c as String does.
+func (c Capacity) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
+
 func (c Capacity) String() string {
 	switch {
 	case c == Zero:

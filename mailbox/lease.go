@@ -76,7 +76,7 @@ func (l *Loan) Truncate(n int) { l.l.Truncate(n) }
 func (l *Loan) Send(ctx context.Context) error { return l.send(ctx, "send", ring.Room) }
 
 // TrySend sends the message, as Mailbox.TrySend does.
-func (l *Loan) TrySend() error { return l.send(nil, "send", ring.Now) }
+func (l *Loan) TrySend() error { return l.send(context.Background(), "send", ring.Now) }
 
 // Deliver sends the message, as Mailbox.Deliver does. If the message was taken
 // back the loan is gone with it.

@@ -150,13 +150,25 @@ func FromFile(f *os.File, c *Config) (*Mailbox, error) {
 
 // Remove removes the mailbox of this name and what is in it, and ends every
 // call on it, in all processes, with ErrRemoved.
+//
+// A file that is no mailbox of this version is removed, too.
 func Remove(name string, c *Config) error {
-	m, err := Attach(name, c)
+	_, _, dir := c.ring()
+	return wrap("remove", name, ring.Remove(dir, name, region.Mailbox))
+}
+
+// Inspect describes the mailbox of this name. Unlike Stat of a handle it wakes
+// nobody, and changes nothing.
+func Inspect(name string, c *Config) (Stat, error) {
+	_, opts, dir := c.ring()
+	opts.Inspect = true
+	q, err := ring.Open(dir, name, region.Mailbox, opts)
 	if err != nil {
-		return wrap("remove", name, errors.Unwrap(err))
+		return Stat{}, wrap("inspect", name, err)
 	}
+	m := &Mailbox{q, name}
 	defer m.Close()
-	return m.Remove()
+	return m.Stat()
 }
 
 // List lists the names of the mailboxes in the directory.

@@ -87,7 +87,7 @@ var _ isthmus.Receiver = (*Process)(nil)
 // process has the name. What a dead one left in its inbox is gone.
 func Join(name string, c *Config) (*Process, error) {
 	cfg := c.orDefault()
-	opts := ring.Options{Policy: cfg.Policy, Name: name, Owner: true, Selective: true}
+	opts := ring.Options{Policy: cfg.Policy, Name: name, Owner: true}
 	for {
 		inbox, err := ring.Create(cfg.Dir, name, cfg.ring(), opts)
 		if errors.Is(err, fs.ErrExist) {

@@ -70,7 +70,9 @@ func Start(t testing.TB, opts Options, role string, args ...string) *Proc {
 	}
 	words := append(append(append([]string(nil), opts.Wrap...), exe), args...)
 	p := &Proc{t: t, Cmd: exec.Command(words[0], words[1:]...)}
-	p.Cmd.Env = append(append(os.Environ(), roleEnv+"="+role), opts.Env...)
+	// A race build sleeps for a second before it exits, unless told not to.
+	race := strings.TrimSpace(os.Getenv("GORACE") + " atexit_sleep_ms=0")
+	p.Cmd.Env = append(append(os.Environ(), roleEnv+"="+role, "GORACE="+race), opts.Env...)
 	p.Cmd.ExtraFiles = opts.Files
 	p.Cmd.SysProcAttr = opts.Attr
 	p.Cmd.Stderr = &p.errs

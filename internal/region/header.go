@@ -73,7 +73,8 @@ func sum(mem []byte) uint64 {
 	return h.Sum64()
 }
 
-var errVersion = errors.New("unknown layout")
+// ErrVersion is returned for a region of another version of the layout.
+var ErrVersion = errors.New("unknown layout")
 
 // check reads the header once, and returns a private copy of what it says.
 func check(mem []byte, fileSize int64, kind Kind) (Geometry, error) {
@@ -89,9 +90,9 @@ func check(mem []byte, fileSize int64, kind Kind) (Geometry, error) {
 	case h.order != byteOrder:
 		return corrupt("the region is of another byte order")
 	case h.major != Major:
-		return Geometry{}, fmt.Errorf("%w: %d.%d, this program knows %d.x: use one version of Isthmus on both sides", errVersion, h.major, h.minor, Major)
+		return Geometry{}, fmt.Errorf("%w: %d.%d, this program knows %d.x: use one version of Isthmus on both sides", ErrVersion, h.major, h.minor, Major)
 	case h.features != 0:
-		return Geometry{}, fmt.Errorf("%w: features %#x are from a later version", errVersion, h.features)
+		return Geometry{}, fmt.Errorf("%w: features %#x are from a later version", ErrVersion, h.features)
 	case h.sum != sum(private):
 		return corrupt("the header's checksum is wrong")
 	case Kind(h.kind) != kind:

@@ -82,3 +82,16 @@ func (r *Region) marked() (yes bool, err error) {
 	defer r.Guard(Faults(), &err)
 	return string(head(r.mem).magic[:]) == magic && r.Removed(), nil
 }
+
+// Discard removes a file that cannot be opened as a region.
+func Discard(dir, name string, kind Kind) error {
+	if err := CheckName(name); err != nil {
+		return err
+	}
+	d, err := openDir(dir, false)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return d.Unlink(entry(kind, name))
+}

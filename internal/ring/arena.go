@@ -91,13 +91,23 @@ func (q *Queue) borrow(size int) (run, error) {
 
 // takeRun takes units from at on. If it cannot it returns where to go on.
 func (q *Queue) takeRun(at, need uint64) (r run, next uint64) {
+	// Looking before taking: a run that is taken in part, and given back, may
+	// have made another sender believe that there is no room.
+	for n := range need {
+		if !q.wordsReady(at+n) || q.unitInUse(q.units[at+n].Load()) {
+			return run{}, at + n + 1
+		}
+	}
 	n := uint64(0)
-	for n < need && (q.wordsReady(at + n)) && q.takeUnit(&q.units[at+n]) {
+	for n < need && q.takeUnit(&q.units[at+n]) {
 		n++
 	}
 	r = run{uint32(at), uint32(n)}
 	if n < need {
 		q.giveBack(r)
+		if n > 0 {
+			q.ringRoom(at)
+		}
 		return run{}, at + n + 1
 	}
 	return r, 0
@@ -109,7 +119,7 @@ func (q *Queue) wordsReady(unit uint64) bool {
 
 func (q *Queue) takeUnit(u *atomic.Uint64) bool {
 	w := u.Load()
-	if w != 0 && q.unitInUse(w) {
+	if q.unitInUse(w) {
 		return false
 	}
 	if !u.CompareAndSwap(w, loanWord(q.me)) {
@@ -122,7 +132,7 @@ func (q *Queue) takeUnit(u *atomic.Uint64) bool {
 // unitInUse tells whether a unit with word w still belongs to somebody.
 func (q *Queue) unitInUse(w uint64) bool {
 	if w&unitSlot == 0 {
-		return true
+		return w != 0
 	}
 	i := (w &^ unitSlot) >> checkBits
 	if i >= uint64(len(q.slots)) {
@@ -164,8 +174,9 @@ func (q *Queue) unbind(r run, slot, id uint64) {
 // freeLoans frees what participant d had borrowed.
 func (q *Queue) freeLoans(d int) {
 	w := loanWord(d)
-	for i := range q.units {
+	for i := 0; i < len(q.units); i++ {
 		if !q.wordsReady(uint64(i)) {
+			i += chunkUnits - 1
 			continue
 		}
 		if q.units[i].Load() == w {

@@ -25,9 +25,6 @@ func attach(r *region.Region, s *shape, opts Options) (q *Queue, err error) {
 			r.Close()
 		}
 	}()
-	if err := probe(); err != nil {
-		return nil, err
-	}
 	v, err := view(r, s)
 	if err != nil {
 		return nil, err
@@ -55,14 +52,28 @@ func attach(r *region.Region, s *shape, opts Options) (q *Queue, err error) {
 		return nil, err
 	}
 	for i := range q.gates {
-		q.gates[i] = wait.NewGate(q.bells[i], q.me, opts.Policy, opts.Selective && i == bellMessage)
+		q.gates[i] = wait.NewGate(q.bells[i], q.me, opts.Policy, i != bellMessage || opts.Owner)
 	}
 	crash.Point("attach.live")
-	// Whoever sleeps looks at the newcomer, so as to be told of its death.
-	for i := range q.bells {
-		q.bells[i].RingEach()
+	q.sweep()
+	if !opts.Inspect {
+		q.greet()
 	}
 	return q, nil
+}
+
+// greet makes everyone who sleeps look at the newcomer, so as to be told of its
+// death. Until they have looked it must not clear a bit: nobody would know that
+// it died with their wake-up in its hands.
+func (q *Queue) greet() {
+	for i := range q.parts {
+		for k := range q.bells {
+			if q.bells[k].Waiting(i) {
+				q.bells[k].Rouse(i)
+				crash.Point("attach.greeted")
+			}
+		}
+	}
 }
 
 var probed atomic.Bool
@@ -180,9 +191,6 @@ func (q *Queue) detach() (err error) {
 	q.settleWriting()
 	q.repair(q.me)
 	crash.Point("detach.repaired")
-	for i := range q.bells {
-		q.bells[i].RingEach()
-	}
 	return nil
 }
 
@@ -202,7 +210,7 @@ func (q *Queue) settleWriting() {
 	}
 }
 
-// Message ids: {generation: 16 bits, participant: 16 bits, number: 32 bits}.
+// Message ids: {generation: 16 bits, participant: 16 bits, 1, number: 31 bits}.
 // The upper half says who sent it; the number tells a sender's messages apart
 // where that matters.
 const genMask = 1<<16 - 1

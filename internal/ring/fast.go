@@ -59,7 +59,7 @@ func (q *Queue) postFast(m *isthmus.Message) bool {
 // liftFast receives a small message if the slot at the head holds one, and
 // tells whether it did.
 func (q *Queue) liftFast(buf []byte, own bool, m *isthmus.Message) bool {
-	if q.gone() != nil {
+	if q.opts.Owner || q.gone() != nil {
 		return false
 	}
 	me := &q.parts[q.me]
@@ -72,8 +72,11 @@ func (q *Queue) liftFast(buf []byte, own bool, m *isthmus.Message) bool {
 		return false
 	}
 	sl := q.at(h)
-	size := loadSize(sl)
-	if sl.state.Load() != word(h, 0, ready) || size > inlineBytes || loadFlags(sl) != 0 || !own && int(size) > len(buf) {
+	if sl.state.Load() != word(h, 0, ready) {
+		return false
+	}
+	size := loadSize(sl) // after the state: it is this message's
+	if size > inlineBytes || loadFlags(sl) != 0 || !own && int(size) > len(buf) {
 		return false
 	}
 	if own {

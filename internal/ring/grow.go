@@ -246,16 +246,24 @@ func (q *Queue) chunkReady(unit uint64) bool {
 	return len(q.chunks) == 0 || q.chunks[unit/chunkUnits].Load()&chunkMemory != 0
 }
 
-// commitChunk gives a chunk memory.
+// commitWords gives a chunk's unit words memory.
+func (q *Queue) commitWords(c uint64) error {
+	if q.chunks[c].Load()&chunkWords != 0 {
+		return nil
+	}
+	if err := q.commit1(int64(q.shape.unitsAt+c*pageSize), pageSize); err != nil {
+		return err
+	}
+	q.chunks[c].Or(chunkWords)
+	return nil
+}
+
+// commitChunk gives a chunk memory, of which the caller has units in hand.
 func (q *Queue) commitChunk(c uint64) error {
 	s := q.shape
 	if q.chunks[c].Load()&chunkMemory != 0 {
 		return nil
 	}
-	if err := q.commit1(int64(s.unitsAt+c*pageSize), pageSize); err != nil {
-		return err
-	}
-	q.chunks[c].Or(chunkWords)
 	bytes := chunkUnits * s.unit
 	if err := q.commit1(int64(s.arenaAt+c*bytes), int64(bytes)); err != nil {
 		return err
@@ -286,13 +294,19 @@ func (q *Queue) expand(need uint64) (run, error) {
 			continue
 		}
 		for i := c; i < c+chunks; i++ {
-			if err := q.commitChunk(i); err != nil {
+			if err := q.commitWords(i); err != nil {
 				return run{}, err
 			}
 		}
-		if r, next := q.takeRun(c*chunkUnits, need); next == 0 {
-			return r, q.commitRun(r)
+		r, next := q.takeRun(c*chunkUnits, need)
+		if next != 0 {
+			continue
 		}
+		if err := q.commitRun(r); err != nil {
+			q.giveBack(r)
+			return run{}, err
+		}
+		return r, nil
 	}
 	return run{}, errLimit
 }

@@ -111,7 +111,7 @@ const (
 	modeUnbounded
 )
 
-// shape is a region's geometry. It is computed from six numbers in the header,
+// shape is a region's geometry. It is computed from eight numbers in the header,
 // each checked, so a reader never believes an offset that it finds in memory.
 type shape struct {
 	mode         mode
@@ -146,7 +146,8 @@ func (s *shape) place() error {
 		s.maxMessage > MaxMessage,
 		s.participants == 0 || s.participants > MaxParticipants,
 		s.units > 1<<31 || s.unit > 1<<32 || s.units != 0 && s.unit == 0,
-		s.units*s.unit > 1<<44:
+		s.units*s.unit > 1<<44,
+		s.maxMessage > inlineBytes && s.units*s.unit < s.maxMessage:
 		return fmt.Errorf("%w: impossible geometry %d", isthmus.ErrCorrupt, s.words())
 	}
 	s.participantsAt = region.HeaderSize

@@ -76,7 +76,7 @@ func TestLayoutOfStructures(t *testing.T) {
 }
 
 func TestLayoutOfNumbers(t *testing.T) {
-	def, err := Config{}.shape()
+	def, err := Config{}.shape("")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,12 +91,15 @@ func TestLayoutOfNumbers(t *testing.T) {
 			"units": def.units, "unit": def.unit, "participantsAt": def.participantsAt, "cellsAt": def.cellsAt,
 			"slotsAt": def.slotsAt, "unitsAt": def.unitsAt, "arenaAt": def.arenaAt, "size": def.size,
 		},
-		"Modes":  {"modeZero": uint64(modeZero), "modeBounded": uint64(modeBounded), "modeUnbounded": uint64(modeUnbounded)},
-		"Roles":  {"roleSender": roleSender, "roleReceiver": roleReceiver},
-		"Bells":  {"bellMessage": bellMessage, "bellRoom": bellRoom, "bellReceipt": bellReceipt, "bells": bells},
-		"Flags":  {"flagExternal": flagExternal, "flagDeliver": flagDeliver, "flagGift": flagGift},
-		"Phases": {"free": uint64(free), "writing": uint64(writing), "ready": uint64(ready), "claimed": uint64(claimed), "offered": uint64(offered)},
-		"Bits":   {"phaseBits": phaseBits, "ownerBits": ownerBits, "posShift": posShift, "posBits": posBits, "checkBits": checkBits},
+		"Modes":          {"modeZero": uint64(modeZero), "modeBounded": uint64(modeBounded), "modeUnbounded": uint64(modeUnbounded)},
+		"Roles":          {"roleSender": roleSender, "roleReceiver": roleReceiver},
+		"Bells":          {"bellMessage": bellMessage, "bellRoom": bellRoom, "bellReceipt": bellReceipt, "bells": bells},
+		"Flags":          {"flagExternal": flagExternal, "flagDeliver": flagDeliver, "flagGift": flagGift},
+		"Phases":         {"free": uint64(free), "writing": uint64(writing), "ready": uint64(ready), "claimed": uint64(claimed), "offered": uint64(offered)},
+		"Segment states": {"segHole": uint64(segHole), "segReady": uint64(segReady), "segLeaving": uint64(segLeaving)},
+		"Chunk bits":     {"chunkWords": chunkWords, "chunkMemory": chunkMemory},
+		"Growth":         {"minSegment": minSegment, "maxSegments": maxSegments, "chunkUnits": chunkUnits},
+		"Bits":           {"phaseBits": phaseBits, "ownerBits": ownerBits, "posShift": posShift, "posBits": posBits, "checkBits": checkBits},
 	} {
 		t.Run(heading, func(t *testing.T) {
 			doc := map[string]string{}
@@ -132,9 +135,29 @@ func TestLayoutOfWords(t *testing.T) {
 			t.Errorf("%s: %#x, want %#x", c.what, c.got, c.want)
 		}
 	}
-	s := shape{mode: 1, slots: 2, maxMessage: 3, participants: 4, units: 5, unit: 6}
-	if w := s.words(); w != [14]uint64{1, 2, 3, 4, 5, 6} {
+	s := shape{mode: 1, slots: 2, maxMessage: 3, participants: 4, units: 5, unit: 6, segment: 7, limit: 8}
+	if w := s.words(); w != [14]uint64{1, 2, 3, 4, 5, 6, 7, 8} {
 		t.Errorf("geometry words: %v", w)
+	}
+	u := shape{mode: modeUnbounded, slots: 1024, maxMessage: 100, participants: 2, units: 1024, unit: 1024, segment: 256, limit: 1 << 20}
+	if err := u.place(); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		what      string
+		got, want uint64
+	}{
+		{"cells", u.cellsAt, 4096 + 2*256},
+		{"segment words", u.segsAt, u.cellsAt + 3*2*64},
+		{"chunk words", u.chunksAt, u.segsAt + 1024/256*8},
+		{"slots", u.slotsAt, 8192},
+		{"unit words", u.unitsAt, 8192 + 1024*128},
+		{"arena", u.arenaAt, u.unitsAt + 1024*8},
+		{"memory from the beginning", u.reserve, u.slotsAt},
+	} {
+		if c.got != c.want {
+			t.Errorf("an unbounded queue: %s at %d, want %d", c.what, c.got, c.want)
+		}
 	}
 }
 

@@ -59,6 +59,7 @@ func (q *Queue) hold(sl *slot) (c Claim, err error) {
 	q.describe(sl, &c.Message)
 	c.Message.Data = mem
 	atomic.StoreUint32(&sl.serial, c.serial)
+	q.ringRoom(uint64(c.serial)) // a sender may pass over it now
 	return c, nil
 }
 

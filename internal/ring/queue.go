@@ -8,6 +8,7 @@ package ring
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"math/bits"
@@ -40,9 +41,6 @@ type Options struct {
 	Owner bool
 	// Inspect makes this a handle that only looks: the owner may be dead.
 	Inspect bool
-	// Selective makes waiting receivers look each for itself: they want
-	// messages of different senders.
-	Selective bool
 }
 
 // Queue is a handle on a region with a queue in it: a participant. Its methods
@@ -66,19 +64,23 @@ type Queue struct {
 	calls    atomic.Int64 // under way; closedBit when closed
 	idle     chan struct{}
 	idleOnce sync.Once
-	leases   atomic.Int64 // claims and loans that are out
 	msgs     atomic.Uint32
 	serial   atomic.Uint32
 	crowd    atomic.Int32 // how long to write the tail each time
 	roles    atomic.Uint32
 	hint     atomic.Uint64 // where to look for free units
 	small    loanPool
+	sweeping sync.Mutex
+	kept     keep // of an inbox's owner
 	names    atomic.Pointer[[]knownName]
 	peers    peers
 }
 
 // Create makes a region with a queue, and attaches to it.
 func Create(dir, name string, cfg Config, opts Options) (*Queue, error) {
+	if err := probe(); err != nil {
+		return nil, err
+	}
 	s, err := cfg.shape(dir)
 	if err != nil {
 		return nil, err
@@ -92,6 +94,9 @@ func Create(dir, name string, cfg Config, opts Options) (*Queue, error) {
 
 // Open attaches to the queue in a region that exists.
 func Open(dir, name string, kind region.Kind, opts Options) (*Queue, error) {
+	if err := probe(); err != nil {
+		return nil, err
+	}
 	r, err := region.Open(dir, name, kind)
 	if err != nil {
 		return nil, err
@@ -101,6 +106,9 @@ func Open(dir, name string, kind region.Kind, opts Options) (*Queue, error) {
 
 // Anonymous makes a queue without a name.
 func Anonymous(label string, cfg Config, opts Options) (*Queue, error) {
+	if err := probe(); err != nil {
+		return nil, err
+	}
 	s, err := cfg.shape("/dev/shm")
 	if err != nil {
 		return nil, err
@@ -114,6 +122,9 @@ func Anonymous(label string, cfg Config, opts Options) (*Queue, error) {
 
 // FromFile attaches to the anonymous queue behind f.
 func FromFile(f *os.File, kind region.Kind, opts Options) (*Queue, error) {
+	if err := probe(); err != nil {
+		return nil, err
+	}
 	r, err := region.FromFile(f, kind)
 	if err != nil {
 		return nil, err
@@ -286,9 +297,37 @@ func (q *Queue) Remove() (err error) {
 	return q.r.Remove(q.ringAll)
 }
 
-func (q *Queue) ringAll() {
-	for i := range q.bells {
-		q.bells[i].RingAll()
+// Remove removes the region of a name, whether it can be attached to or not.
+func Remove(dir, name string, kind region.Kind) error {
+	r, err := region.Open(dir, name, kind)
+	if errors.Is(err, isthmus.ErrCorrupt) || errors.Is(err, region.ErrVersion) {
+		return region.Discard(dir, name, kind)
+	}
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	s, err := shapeOf(r.Geometry().Words)
+	if err != nil {
+		return r.Remove(nil)
+	}
+	v, err := view(r, s)
+	if err != nil {
+		return r.Remove(nil)
+	}
+	return r.Remove(v.ringAll)
+}
+
+// ringAll makes everyone who waits for anything look again, whatever the bits
+// say: somebody may have died between clearing one and waking who it stood for.
+func (q *shared) ringAll() {
+	for i := range q.parts {
+		if q.parts[i].live.Load() == 0 {
+			continue
+		}
+		for k := range q.bells {
+			q.bells[k].Rouse(i)
+		}
 	}
 }
 

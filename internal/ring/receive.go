@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync/atomic"
 
 	isthmus "github.com/isthmus-ipc/isthmus"
@@ -36,13 +37,16 @@ type request struct {
 
 // get tries to serve r. It is ErrEmpty if there is no message for it.
 func (q *Queue) get(r *request) (err error) {
+	if q.opts.Owner {
+		return q.pick(r)
+	}
 	if r.copy {
 		done, err := q.lift(r)
 		if done || err != nil {
 			return err
 		}
 	}
-	r.sl, err = q.claim(r.f)
+	r.sl, err = q.claim()
 	return err
 }
 
@@ -50,10 +54,10 @@ func (q *Queue) get(r *request) (err error) {
 // copies of those who come second are lost.
 const liftMax = 4 << 10
 
-// lift copies the first message that r wants, if it is small, and takes it.
+// lift copies the first message, if it is small, and takes it.
 func (q *Queue) lift(r *request) (done bool, err error) {
 	for range maxTries {
-		found, ok := q.search(r.f)
+		found, ok := q.search()
 		if !ok {
 			return false, isthmus.ErrEmpty
 		}
@@ -143,7 +147,7 @@ func (q *Queue) await(ctx context.Context, r *request) (err error) {
 	}
 	defer q.left()
 	q.shrink()
-	var hand *slot // offered, at capacity zero
+	var hand hand // offered, at capacity zero
 	w := q.gates[bellMessage].Start(ctx)
 	for {
 		if err = q.next(&w); err != nil {
@@ -152,53 +156,83 @@ func (q *Queue) await(ctx context.Context, r *request) (err error) {
 		if !w.Parked() {
 			q.glance()
 		}
-		if hand != nil && q.given(hand, r) {
-			hand = nil
-			break
-		}
 		if err = q.get(r); err != isthmus.ErrEmpty {
 			break
 		}
-		if hand == nil && w.Parked() && q.shape.mode == modeZero && r.f == Anyone {
-			hand, _, err = q.reserve(offered, true)
-			if err != nil && err != isthmus.ErrFull {
+		if w.Parked() && q.shape.mode == modeZero && r.f == Anyone && !q.stands(hand) {
+			if hand, err = q.offer(); err != nil {
 				break
 			}
-			crash.Point("receive.offered")
 		}
 	}
-	if hand != nil && !q.unoffer(hand) && err != nil && q.given(hand, r) {
+	if hand.sl != nil && !q.unoffer(hand) && err != nil && q.awaitGift(r) {
 		err = nil // a sender took the offer up just now: that is a message after all
 	}
 	q.stop(&w, bellMessage)
 	return err
 }
 
-// given claims the message that a sender put into the slot that this handle
-// had offered, and tells whether there was one.
-func (q *Queue) given(hand *slot, r *request) bool {
-	for range maxTries {
-		s := hand.state.Load()
-		if phaseOf(s) != ready {
-			return false
+// hand is an offer to take a gift: a slot, and the id that tells this offer
+// from others that the handle may make there.
+type hand struct {
+	sl *slot
+	id uint64
+}
+
+// offer makes an offer, unless there are many already: then the slots are
+// needed for messages.
+func (q *Queue) offer() (hand, error) {
+	offers := 0
+	for i := range q.slots {
+		if phaseOf(q.slots[i].state.Load()) == offered {
+			offers++
 		}
-		if hand.state.CompareAndSwap(s, word(posOf(s), q.me, claimed)) {
-			race.Acquire()
-			r.sl = hand
+	}
+	if offers >= len(q.slots)/2 {
+		return hand{}, nil
+	}
+	sl, _, err := q.reserve(offered, true)
+	if isFull(err) {
+		return hand{}, nil
+	}
+	if err != nil {
+		return hand{}, err
+	}
+	h := hand{sl, q.newID()}
+	sl.id = h.id
+	crash.Point("receive.offered")
+	return h, nil
+}
+
+// stands tells whether an offer is still there.
+func (q *Queue) stands(h hand) bool {
+	if h.sl == nil {
+		return false
+	}
+	s := h.sl.state.Load()
+	return phaseOf(s) == offered && ownerOf(s) == q.me && loadID(h.sl) == h.id
+}
+
+// awaitGift takes the gift of a sender that has just taken an offer up, and is
+// about to fill it in; it waits for the moment that this takes.
+func (q *Queue) awaitGift(r *request) bool {
+	for range 1000 {
+		if q.get(r) == nil {
 			return true
 		}
+		runtime.Gosched()
 	}
 	return false
 }
 
 // unoffer takes an offer back, and tells whether it still could.
-func (q *Queue) unoffer(hand *slot) bool {
+func (q *Queue) unoffer(h hand) bool {
 	for range maxTries {
-		s := hand.state.Load()
-		if phaseOf(s) != offered || ownerOf(s) != q.me {
+		s := h.sl.state.Load()
+		if !q.stands(h) {
 			return false
 		}
-		if hand.state.CompareAndSwap(s, word((posOf(s)+uint64(len(q.slots)))&posMask, 0, free)) {
+		if h.sl.state.CompareAndSwap(s, word((posOf(s)+uint64(len(q.slots)))&posMask, 0, free)) {
 			q.ringRoom(posOf(s))
 			return true
 		}
@@ -283,12 +317,16 @@ func (q *Queue) received(flags uint16, id uint64) {
 
 // restore ends a claim: the message is there again, before all later ones.
 func (q *Queue) restore(sl *slot, counted bool) error {
+	if q.opts.Owner {
+		q.putBack(sl)
+		return nil
+	}
 	if a := loadAttempts(sl); counted && a < 1<<16-1 {
 		sl.attempts = a + 1
 	}
 	race.Release()
 	pos := posOf(sl.state.Load())
-	if err := q.move(sl, claimed, ready, 0); err != nil {
+	if err := q.move(sl, claimed, 0, ready, 0); err != nil {
 		return err
 	}
 	crash.Point("return.ready")

@@ -23,14 +23,7 @@ func (q *Queue) repair(d int) {
 		}
 	}
 	crash.Point("repair.slots")
-	for _, slots := range q.spans() {
-		for i := range slots {
-			s := slots[i].state.Load()
-			if phaseOf(s) == ready && ahead(q.control.head.Load()&posMask, posOf(s)) > 0 {
-				q.goBack(posOf(s))
-			}
-		}
-	}
+	q.lookAgain()
 	q.repairSegments(d)
 	q.freeLoans(d)
 	crash.Point("repair.units")
@@ -40,8 +33,28 @@ func (q *Queue) repair(d int) {
 	p, c := &q.parts[d], q.control
 	c.sent.Add(atomic.SwapUint64(&p.sent, 0))
 	c.received.Add(atomic.SwapUint64(&p.received, 0))
+	crash.Point("repair.ring")
+	q.ringAll() // before the place is free: if this process dies here, the next one repairs d again
 	p.live.Store(0)
 	c.members.Add(1)
+}
+
+// lookAgain makes every receiver start at the first message that is Ready.
+// Always, and not only if the shared head is past it: receivers remember for
+// themselves how far they were, until the epoch changes.
+func (q *Queue) lookAgain() {
+	first, found := uint64(0), false
+	for _, slots := range q.spans() {
+		for i := range slots {
+			s := slots[i].state.Load()
+			if phaseOf(s) == ready && (!found || ahead(first, posOf(s)) > 0) {
+				first, found = posOf(s), true
+			}
+		}
+	}
+	if found {
+		q.goBack(first)
+	}
 }
 
 func (q *Queue) repairSlot(sl *slot, d int) {
@@ -75,6 +88,9 @@ func (q *Queue) repaired(s uint64, sl *slot, d int, n uint64) (to uint64, ok boo
 	case ready:
 		// At capacity zero nothing is stored: a message whose sender is gone,
 		// and which no receiver has, was not sent. A gift was.
+		if ownerOf(s) == d+1 {
+			return word(posOf(s), 0, ready), true // a gift to d: to anyone
+		}
 		gift := loadFlags(sl)&flagGift != 0
 		mine := senderOf(loadID(sl)) == makeSender(d, q.parts[d].gen.Load())
 		return gone, q.shape.mode == modeZero && mine && !gift
@@ -84,7 +100,12 @@ func (q *Queue) repaired(s uint64, sl *slot, d int, n uint64) (to uint64, ok boo
 
 // sweep looks for participants that died, and repairs what they left. It
 // returns whether any was found.
+//
+// Only one goroutine of a handle sweeps at a time: a token excludes other
+// handles, but a handle can take its own twice.
 func (q *Queue) sweep() bool {
+	q.sweeping.Lock()
+	defer q.sweeping.Unlock()
 	found := false
 	for i := range q.parts {
 		if i == q.me || q.parts[i].live.Load() == 0 || q.r.Held(i) {
@@ -101,9 +122,6 @@ func (q *Queue) sweep() bool {
 			found = true
 		}
 		q.r.Give(i)
-	}
-	if found {
-		q.ringAll()
 	}
 	return found
 }

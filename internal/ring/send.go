@@ -9,6 +9,7 @@ import (
 
 	isthmus "github.com/isthmus-ipc/isthmus"
 	"github.com/isthmus-ipc/isthmus/internal/crash"
+	"github.com/isthmus-ipc/isthmus/internal/race"
 	"github.com/isthmus-ipc/isthmus/internal/region"
 	"github.com/isthmus-ipc/isthmus/internal/wait"
 )
@@ -21,6 +22,7 @@ type outgoing struct {
 	run   run  // of a larger message, once there is one
 	lent  bool // the run is a loan's, filled already
 	id    uint64
+	to    int // 1 + the receiver that it is a gift to; 0: anyone
 }
 
 func (q *Queue) outgoing(m *isthmus.Message, flags uint16) (outgoing, error) {
@@ -74,6 +76,7 @@ func (q *Queue) drop(o *outgoing) {
 	if o.run.count != 0 && !o.lent {
 		q.giveBack(o.run)
 		o.run = run{}
+		q.ringRoom(0)
 	}
 }
 
@@ -107,7 +110,8 @@ func (q *Queue) commit(sl *slot, o *outgoing) error {
 		o.run = run{}
 	}
 	crash.Point("send.filled")
-	if err := q.publish(sl); err != nil {
+	race.Release()
+	if err := q.move(sl, writing, o.to, ready, 0); err != nil {
 		return err
 	}
 	crash.Point("send.published")
@@ -182,10 +186,10 @@ func (q *Queue) postWhenRoom(ctx context.Context, o *outgoing) (sl *slot, err er
 			break
 		}
 	}
-	q.stop(&w, bellRoom)
 	if err != nil {
 		q.drop(o)
 	}
+	q.stop(&w, bellRoom)
 	return sl, err
 }
 
@@ -292,18 +296,30 @@ func (q *Queue) withdraw(sl *slot, id uint64) bool {
 	return true
 }
 
-// give hands a message to a receiver that waits, at capacity zero.
+// give hands a message to a receiver that waits, at capacity zero. It takes a
+// place of its own at the tail, not the offer's, so that a sender's messages
+// keep their order; and it takes up an offer only when it has that place.
 func (q *Queue) give(o *outgoing) error {
+	if !q.offered() {
+		return isthmus.ErrFull
+	}
 	if err := q.store(o); err != nil {
 		return err
 	}
 	o.flags |= flagGift
-	sl, to, err := q.accept()
+	sl, _, err := q.reserve(writing, true)
 	if err != nil {
 		q.drop(o)
 		return err
 	}
+	to, ok := q.accept()
+	if !ok {
+		q.drop(o)
+		_ = q.release(sl, writing)
+		return isthmus.ErrFull
+	}
 	crash.Point("give.accepted")
+	o.to = to + 1
 	if err := q.commit(sl, o); err != nil {
 		return err
 	}
@@ -311,18 +327,29 @@ func (q *Queue) give(o *outgoing) error {
 	return nil
 }
 
-// accept takes up the first offer of a receiver. It is ErrFull if there is none.
-func (q *Queue) accept() (*slot, int, error) {
+// offered tells whether a receiver offers to take a gift.
+func (q *Queue) offered() bool {
+	for i := range q.slots {
+		if phaseOf(q.slots[i].state.Load()) == offered {
+			return true
+		}
+	}
+	return false
+}
+
+// accept takes up an offer, and tells whose it was.
+func (q *Queue) accept() (to int, ok bool) {
+	n := uint64(len(q.slots))
 	h := q.control.head.Load() & posMask
-	for i := range uint64(len(q.slots)) {
+	for i := range n {
 		sl := q.at(h + i)
 		s := sl.state.Load()
 		to := ownerOf(s)
-		if phaseOf(s) == offered && to < len(q.parts) && sl.state.CompareAndSwap(s, word(posOf(s), q.me, writing)) {
-			return sl, to, nil
+		if phaseOf(s) == offered && to < len(q.parts) && sl.state.CompareAndSwap(s, word((posOf(s)+n)&posMask, 0, free)) {
+			return to, true
 		}
 	}
-	return nil, 0, isthmus.ErrFull
+	return 0, false
 }
 
 // setRun notes where the payload lies, in the place of an inline one.

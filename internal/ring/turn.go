@@ -2,7 +2,6 @@ package ring
 
 import (
 	"fmt"
-	"sync/atomic"
 
 	isthmus "github.com/isthmus-ipc/isthmus"
 	"github.com/isthmus-ipc/isthmus/internal/crash"
@@ -20,6 +19,7 @@ import (
 //	Free(p)        nobody's; it waits for the send at position p
 //	Writing(p, o)  sender o fills it
 //	Ready(p)       it holds a message
+//	Ready(p, o)    it holds a gift to receiver o (capacity zero only; o+1 in the word)
 //	Claimed(p, o)  receiver o has the message in its hands
 //	Offered(p, o)  receiver o waits here for a TrySend (capacity zero only)
 //
@@ -33,7 +33,8 @@ import (
 //	receiver   returns       Claimed(p,me) → Ready(p)              it is there again
 //	receiver   offers        Free(p)       → Offered(p, me)        repair: → Free(p+n)
 //	receiver   withdraws     Offered(p,me) → Free(p+n)
-//	sender     accepts       Offered(p, o) → Writing(p, me)        repair: → Free(p+n)
+//	sender     accepts       Offered(q, o) → Free(q+n)             while it is Writing(p, me)
+//	sender     gives         Writing(p,me) → Ready(p, o)           o's death: → Ready(p)
 //	sender     passes over   X(p, o)       → X(p+n, o)             X ∈ Writing, Claimed, Offered
 //
 // Every move is one compare-and-swap of the whole word, and positions only
@@ -59,6 +60,10 @@ import (
 // on by a lap and goes to the next. So a slow, stopped or dead process costs the
 // ring one slot, and never holds up the others. A slot that is Ready is not
 // passed over: then the ring is full.
+//
+// Whether a message is in the way depends on where it lies: a ring of n slots is
+// full when the message that is n positions behind is Ready. A receiver that
+// does not want the oldest message yet claims it, and keeps it aside (inbox.go).
 //
 // Looking past. A receiver that finds the slot at the head Writing looks at the
 // slots behind it, since those sends may have taken effect already. When it
@@ -215,46 +220,27 @@ func (q *Queue) noteCrowd(seen bool) {
 // publish makes a message that this handle was writing Ready.
 func (q *Queue) publish(sl *slot) error {
 	race.Release()
-	return q.move(sl, writing, ready, 0)
+	return q.move(sl, writing, 0, ready, 0)
 }
 
 // release makes a slot that this handle has in phase p Free for its next lap.
 func (q *Queue) release(sl *slot, p phase) error {
-	return q.move(sl, p, free, uint64(len(q.slots)))
+	return q.move(sl, p, 0, free, uint64(len(q.slots)))
 }
 
 // move moves a slot that is this handle's in phase p. Its position may change
 // meanwhile, since senders pass over it, but nothing else.
-func (q *Queue) move(sl *slot, p, to phase, lap uint64) error {
+func (q *Queue) move(sl *slot, p phase, owner int, to phase, lap uint64) error {
 	for range maxTries {
 		s := sl.state.Load()
 		if phaseOf(s) != p || ownerOf(s) != q.me {
 			return fmt.Errorf("%w: somebody took a slot away that this process was holding", isthmus.ErrCorrupt)
 		}
-		if sl.state.CompareAndSwap(s, word((posOf(s)+lap)&posMask, 0, to)) {
+		if sl.state.CompareAndSwap(s, word((posOf(s)+lap)&posMask, owner, to)) {
 			return nil
 		}
 	}
 	return q.stuck("giving up a slot")
-}
-
-// Source says whose messages a receiver wants. The zero value wants anyone's.
-type Source struct {
-	Name string // of the participant
-	PID  int
-}
-
-// Anyone is the source of all messages.
-var Anyone Source
-
-func (q *Queue) wants(f Source, sl *slot) bool {
-	switch {
-	case f.PID != 0:
-		return int(atomic.LoadUint32(&sl.pid)) == f.PID
-	case f.Name != "":
-		return q.nameOf(senderOf(loadID(sl))) == f.Name
-	}
-	return true
 }
 
 // find is a Ready slot that a receiver may try to take.
@@ -266,11 +252,11 @@ type find struct {
 	others bool   // others have taken slots since this handle looked last
 }
 
-// search looks for the first Ready message that f wants. It is false if there is none.
-func (q *Queue) search(f Source) (found find, ok bool) {
+// search looks for the first Ready message. It is false if there is none.
+func (q *Queue) search() (found find, ok bool) {
 	for range maxTries {
 		hw := q.control.head.Load()
-		found, again := q.scan(hw, f)
+		found, again := q.scan(hw)
 		if found.sl != nil {
 			return found, true
 		}
@@ -283,13 +269,13 @@ func (q *Queue) search(f Source) (found find, ok bool) {
 
 // scan looks at one lap of slots from the head on. It asks for another scan if
 // what it saw was overtaken.
-func (q *Queue) scan(hw uint64, f Source) (_ find, again bool) {
+func (q *Queue) scan(hw uint64) (_ find, again bool) {
 	me := &q.parts[q.me]
 	start := hw & posMask
 	if mine := me.head; mine>>posBits == hw>>posBits && ahead(mine&posMask, start) > 0 {
 		start = mine & posMask
 	}
-	h := start // slots from h to pos were skipped: they may become wanted
+	h := start // slots from h to pos were skipped: they may become Ready
 	for pos := start; ahead(pos, start) < int64(len(q.slots)); pos = (pos + 1) & posMask {
 		if !q.there(pos) {
 			next, past := q.past(pos)
@@ -307,28 +293,31 @@ func (q *Queue) scan(hw uint64, f Source) (_ find, again bool) {
 		s := sl.state.Load()
 		d := ahead(posOf(s), pos)
 		switch {
-		case d == 0 && phaseOf(s) == ready && q.wants(f, sl):
-			if pos != h && q.overtaken(h, pos, f) {
+		case d == 0 && q.mayTake(s):
+			if pos != h && q.overtaken(h, pos) {
 				return find{}, true
 			}
 			return find{sl, s, hw, h, h != start}, false
 		case d < 0 || d == 0 && phaseOf(s) == free: // nobody has sent here yet
 			q.receivedUpTo(find{hw: hw, h: h})
 			return find{}, false
-		case d == 0 && phaseOf(s) != claimed: // writing, offered, or ready and not wanted
+		case d == 0 && phaseOf(s) != claimed: // writing, offered, or another's gift
 		case pos == h:
-			h = (h + 1) & posMask
+			// No slot is more than two laps behind any other, however often
+			// this one was passed over.
+			h = (h + uint64(max(1, d-2*int64(len(q.slots))+1))) & posMask
+			pos = (h - 1) & posMask
 		}
 	}
 	q.receivedUpTo(find{hw: hw, h: h, others: true})
 	return find{}, h != start
 }
 
-// claim takes the first Ready message that f wants, and holds it. It is
-// ErrEmpty if there is none.
-func (q *Queue) claim(f Source) (*slot, error) {
+// claim takes the first Ready message, and holds it. It is ErrEmpty if there is
+// none.
+func (q *Queue) claim() (*slot, error) {
 	for range maxTries {
-		found, ok := q.search(f)
+		found, ok := q.search()
 		if !ok {
 			return nil, isthmus.ErrEmpty
 		}
@@ -389,12 +378,16 @@ func (q *Queue) glance() bool {
 
 const glances = 64
 
-// overtaken tells whether a slot from h to end is Ready and wanted now.
-func (q *Queue) overtaken(h, end uint64, f Source) bool {
+// mayTake tells whether a slot in state s holds a message for this handle: for
+// anyone, or a gift to it.
+func (q *Queue) mayTake(s uint64) bool {
+	return phaseOf(s) == ready && (ownerOf(s) == 0 || ownerOf(s) == q.me+1)
+}
+
+// overtaken tells whether a slot from h to end is Ready now.
+func (q *Queue) overtaken(h, end uint64) bool {
 	for pos := h; pos != end; pos = (pos + 1) & posMask {
-		sl := q.at(pos)
-		s := sl.state.Load()
-		if posOf(s) == pos && phaseOf(s) == ready && q.wants(f, sl) {
+		if s := q.at(pos).state.Load(); posOf(s) == pos && q.mayTake(s) {
 			return true
 		}
 	}
@@ -415,23 +408,8 @@ func (q *Queue) goBack(pos uint64) {
 	}
 }
 
-// more tells whether a message is waiting, roughly: a wake-up too many does no harm.
+// more tells whether there is a message to receive.
 func (q *Queue) more() bool {
-	h := q.control.head.Load() & posMask
-	for i := range uint64(len(q.slots)) {
-		pos := (h + i) & posMask
-		if !q.there(pos) {
-			_, past := q.past(pos)
-			return past // look closely
-		}
-		s := q.at(pos).state.Load()
-		d := ahead(posOf(s), pos)
-		if d < 0 || d == 0 && phaseOf(s) == free {
-			return false
-		}
-		if d == 0 && phaseOf(s) == ready {
-			return true
-		}
-	}
-	return false
+	_, ok := q.search()
+	return ok
 }

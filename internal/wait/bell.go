@@ -32,7 +32,7 @@ import (
 //
 // A ringer that dies between clearing the bit and the futex_wake, and a waiter
 // that dies after it was chosen, swallow a wake-up. Whoever repairs after a
-// death therefore rings everybody (RingAll ignores the bits).
+// death therefore rouses everybody, whatever the bits say.
 type Bell struct {
 	bits  []atomic.Uint64
 	cells []Cell
@@ -99,13 +99,9 @@ func (b *Bell) RingTo(i int) {
 	}
 }
 
-// RingAll wakes everybody, whatever the bits say.
-func (b *Bell) RingAll() {
-	for i := range b.cells {
-		b.clear(i)
-		b.wake(i)
-	}
-}
+// Rouse wakes participant i, whatever its bit says, and leaves the bit as it
+// is: if this process dies or is stopped here nobody's wake-up is lost with it.
+func (b *Bell) Rouse(i int) { b.wake(i) }
 
 func (b *Bell) take(word, bit int) bool {
 	i := word*64 + bit

@@ -1,0 +1,38 @@
+package model
+
+import "testing"
+
+func TestBell(t *testing.T) {
+	explore(t, "one waiter", &Bell{Ringers: 2, Messages: 1, Waiters: []int{0}, Deaths: 2, Cancels: 1})
+	explore(t, "two processes", &Bell{Ringers: 1, Messages: 2, Waiters: []int{0, 1}, Deaths: 2, Cancels: 1})
+	explore(t, "three processes", &Bell{Ringers: 1, Messages: 2, Waiters: []int{0, 1, 2}, Cancels: 1})
+	explore(t, "two goroutines", &Bell{Ringers: 2, Messages: 1, Waiters: []int{0, 0}, Deaths: 1, Cancels: 1})
+	explore(t, "two goroutines and a process", &Bell{Ringers: 1, Messages: 2, Waiters: []int{0, 0, 1}, Cancels: 1})
+	explore(t, "leaving", &Bell{Ringers: 1, Messages: 1, Waiters: []int{0, 1}, Deaths: 1, Leaves: true})
+	if *long {
+		explore(t, "three processes, a death", &Bell{Ringers: 1, Messages: 1, Waiters: []int{0, 1, 2}, Deaths: 1, Cancels: 1})
+		explore(t, "two goroutines and a process, two cancels", &Bell{Ringers: 1, Messages: 2, Waiters: []int{0, 0, 1}, Cancels: 2})
+		explore(t, "three goroutines", &Bell{Ringers: 1, Messages: 3, Waiters: []int{0, 0, 0}, Cancels: 1})
+		explore(t, "two of two", &Bell{Ringers: 1, Messages: 2, Waiters: []int{0, 0, 1, 1}})
+	}
+}
+
+// TestBellBreaks shows that the checks can fail.
+func TestBellBreaks(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		b    Bell
+	}{
+		{"no second look", Bell{Ringers: 1, Messages: 1, Waiters: []int{0}, Breaks: BellBreaks{NoSecondLook: true}}},
+		{"cell loaded late", Bell{Ringers: 1, Messages: 1, Waiters: []int{0}, Breaks: BellBreaks{CellAfterLook: true}}},
+		{"cell stays", Bell{Ringers: 1, Messages: 1, Waiters: []int{0}, Breaks: BellBreaks{WakeOnly: true}}},
+		{"no pass-on", Bell{Ringers: 1, Messages: 2, Waiters: []int{0, 1}, Cancels: 1, Breaks: BellBreaks{NoPassOn: true}}},
+		{"repair by bits", Bell{Ringers: 1, Messages: 1, Waiters: []int{0}, Deaths: 1, Breaks: BellBreaks{RepairRingEach: true}}},
+		{"silent repair", Bell{Ringers: 1, Messages: 1, Waiters: []int{0, 1}, Deaths: 1, Breaks: BellBreaks{RepairSilent: true}}},
+		{"leaves before it rings", Bell{Ringers: 1, Messages: 1, Waiters: []int{0, 1}, Deaths: 1, Leaves: true, Breaks: BellBreaks{LeaveFirst: true}}},
+		{"no handing over", Bell{Ringers: 1, Messages: 2, Waiters: []int{0, 0}, Breaks: BellBreaks{NoHandOver: true, KeepLead: true, NoPassOn: true}}},
+		{"lead kept", Bell{Ringers: 1, Messages: 2, Waiters: []int{0, 0}, Cancels: 1, Breaks: BellBreaks{KeepLead: true, NoHandOver: true}}},
+	} {
+		broken(t, c.name, &c.b)
+	}
+}

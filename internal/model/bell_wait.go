@@ -1,0 +1,260 @@
+package model
+
+// wait yields the steps of waiter i, whose process lives.
+func (b *Bell) wait(s bellState, i int, yield bellYield) {
+	w, p := &s.waiters[i], &s.places[b.Waiters[i]]
+	say := func(what string) { yield(Label{Who: waiterNames[i], What: what}, s, nil) }
+	if int(s.cancels) < b.Cancels && !w.cancel && w.pc < wHold {
+		to := s
+		to.cancels++
+		t := &to.waiters[i]
+		if t.cancel, t.token = true, true; t.pc == wAsleep {
+			t.pc = wHandOver
+		}
+		yield(Label{waiterNames[i], "is cancelled", true}, to, nil)
+	}
+	switch w.pc {
+	case wLook, wAgain, wRetry:
+		b.look(&s, w)
+		say("looks")
+	case wCell:
+		// arm loads the cell and sets the bit with the gate's lock held, so
+		// no other goroutine of the process comes between; other processes do.
+		if w.cancel {
+			b.stop(w)
+			say("gives up")
+			return
+		}
+		w.node, w.seq, w.pc = true, p.cell, wBit
+		say("loads its cell")
+	case wBit:
+		p.bit = true
+		w.pc = wAgain
+		if b.Breaks.NoSecondLook {
+			w.pc = wPark
+		}
+		say("sets its bit")
+	case wPark:
+		b.park(&s, i)
+		say("parks")
+	case wSleep:
+		switch {
+		case w.cancel || p.cell != w.seq:
+			w.pc = wHandOver
+			say("need not sleep")
+		default:
+			w.pc = wAsleep
+			say("falls asleep")
+		}
+	case wFollow:
+		if w.token {
+			w.token, w.pc = false, wRetry
+			b.cancelled(w)
+			say("is signalled")
+		}
+	case wHandOver:
+		b.handOver(&s, i)
+		say("hands the lead over")
+	default:
+		b.end(s, i, yield)
+	}
+}
+
+// look takes a message if there is one; the claim is acknowledged later.
+func (b *Bell) look(s *bellState, w *waiter) {
+	switch {
+	case s.ready > 0:
+		s.ready--
+		w.holds = true
+		if w.pc = wHold; w.node {
+			w.pc = wLeave
+		}
+	case w.pc == wAgain:
+		w.pc = wPark
+	default:
+		w.pc = wCell
+	}
+}
+
+func (b *Bell) park(s *bellState, i int) {
+	w, p := &s.waiters[i], &s.places[b.Waiters[i]]
+	if b.Breaks.CellAfterLook {
+		w.seq = p.cell
+	}
+	if w.pc = wFollow; p.leader == 0 {
+		p.leader, w.pc = uint8(i+1), wSleep
+	}
+}
+
+// cancelled sends a waiter whose context has ended out instead of on.
+func (b *Bell) cancelled(w *waiter) {
+	if w.cancel {
+		b.stop(w)
+	}
+}
+
+// stop begins ring's stop: who had announced itself leaves, and looks on.
+func (b *Bell) stop(w *waiter) {
+	if w.pc = wDone; w.node {
+		w.pc = wLeave
+	} else {
+		*w = waiter{pc: wDone}
+	}
+}
+
+func (b *Bell) handOver(s *bellState, i int) {
+	s.places[b.Waiters[i]].leader = 0
+	s.waiters[i].pc = wRetry
+	b.cancelled(&s.waiters[i])
+	if !b.Breaks.NoHandOver {
+		b.signal(s, i)
+	}
+}
+
+// signal puts a token into the channel of the next node of i's process.
+func (b *Bell) signal(s *bellState, i int) bool {
+	for o, p := range b.Waiters {
+		if o != i && p == b.Waiters[i] && s.waiters[o].node {
+			s.waiters[o].token = true
+			return true
+		}
+	}
+	return false
+}
+
+// end yields the steps of a waiter that has what it wanted, or gave up.
+func (b *Bell) end(s bellState, i int, yield bellYield) {
+	w, p := &s.waiters[i], &s.places[b.Waiters[i]]
+	say := func(what string) { yield(Label{Who: waiterNames[i], What: what}, s, nil) }
+	switch w.pc {
+	case wLeave:
+		w.node, w.token = false, false
+		if !b.others(&s, i) {
+			p.bit = false
+		} else if p.leader == 0 && !b.Breaks.KeepLead {
+			b.signal(&s, i)
+		}
+		if w.pc = wMore; b.Breaks.NoPassOn {
+			b.finish(w)
+		}
+		say("leaves the gate")
+	case wMore:
+		if w.pc = wRing; s.ready == 0 {
+			b.finish(w)
+		}
+		say("looks whether there is more")
+	case wRing:
+		b.choose(s, func(to bellState, chosen int) {
+			t := &to.waiters[i]
+			if t.chosen, t.pc = uint8(chosen), wWake; chosen < 0 {
+				b.finish(t)
+			}
+			yield(Label{Who: waiterNames[i], What: "rings on"}, to, nil)
+		})
+	case wWake:
+		b.wakeUp(&s, int(w.chosen))
+		b.finish(w)
+		say("wakes")
+	case wHold:
+		if b.Leaves {
+			to := s
+			b.quit(&to, i)
+			yield(Label{Who: waiterNames[i], What: "closes its handle"}, to, nil)
+		}
+		*w = waiter{pc: wDone}
+		say("acknowledges")
+	}
+}
+
+func (b *Bell) others(s *bellState, i int) bool {
+	for o, p := range b.Waiters {
+		if o != i && p == b.Waiters[i] && s.waiters[o].node {
+			return true
+		}
+	}
+	return false
+}
+
+func (b *Bell) finish(w *waiter) {
+	if *w = (waiter{pc: wDone, holds: w.holds}); w.holds {
+		w.pc = wHold
+	}
+}
+
+// quit begins what Close does: repair of oneself. It is explored for processes
+// with one goroutine.
+func (b *Bell) quit(s *bellState, i int) {
+	if p := b.Waiters[i]; !s.mend.on {
+		s.waiters[i] = waiter{pc: wGone, holds: true}
+		s.mend = mender{on: true, by: uint8(p), dead: uint8(p)}
+		b.restore(s, p)
+	}
+}
+
+// restore makes what a process had in its hands Ready again.
+func (b *Bell) restore(s *bellState, place int) {
+	if place >= b.places() {
+		return
+	}
+	for w, p := range b.Waiters {
+		if p == place && s.waiters[w].holds {
+			s.ready++
+			s.waiters[w].holds = false
+		}
+	}
+	s.places[place].bit = false
+}
+
+// repair yields the steps of whoever repairs: a death is seen by every
+// survivor, even in its sleep, in a goroutine of its own.
+func (b *Bell) repair(s bellState, yield bellYield) {
+	m := &s.mend
+	if !m.on {
+		b.begin(s, yield)
+		return
+	}
+	say := func(what string) {
+		yield(Label{Who: "repair by " + b.name(int(m.by)) + " for " + b.name(int(m.dead)), What: what}, s, nil)
+	}
+	life := b.life(&s, int(m.dead))
+	if b.Breaks.LeaveFirst && *life != gone {
+		*life = gone
+		say("clears the place")
+		return
+	}
+	for int(m.at) < b.places() && b.Breaks.RepairRingEach && !s.places[m.at].bit && !m.half {
+		m.at++
+	}
+	switch {
+	case int(m.at) == b.places() || b.Breaks.RepairSilent:
+		*life = gone
+		*m = mender{}
+		say("is done")
+	case !m.half:
+		s.places[m.at].bit, m.half = false, true
+		say("clears the bit of " + processNames[m.at])
+	default:
+		at := m.at
+		b.wakeUp(&s, int(at))
+		m.at, m.half = m.at+1, false
+		say("wakes " + processNames[at])
+	}
+}
+
+// begin yields the ways to begin a repair.
+func (b *Bell) begin(s bellState, yield bellYield) {
+	for d := range b.persons() {
+		if *b.life(&s, d) != dead {
+			continue
+		}
+		for by := range b.persons() {
+			if *b.life(&s, by) != alive {
+				continue
+			}
+			to := s
+			to.mend = mender{on: true, by: uint8(by), dead: uint8(d)}
+			b.restore(&to, d)
+			yield(Label{Who: b.name(by), What: "begins to repair after " + b.name(d)}, to, nil)
+		}
+	}
+}

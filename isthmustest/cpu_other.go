@@ -1,0 +1,10 @@
+//go:build !unix
+
+package isthmustest
+
+import (
+	"errors"
+	"time"
+)
+
+func processTime() (time.Duration, error) { return 0, errors.ErrUnsupported }

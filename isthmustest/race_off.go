@@ -1,0 +1,5 @@
+//go:build !race
+
+package isthmustest
+
+const raceEnabled = false
