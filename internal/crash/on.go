@@ -4,6 +4,7 @@ package crash
 
 import (
 	"os"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -34,12 +35,17 @@ func init() {
 	}
 }
 
-// Point kills (or stops) this process if the environment names this point.
+// Point kills (or stops) this process if the environment names this point. The
+// signal goes to this very thread, which takes it before it returns from the
+// system call: no step behind the point is made before the process is continued.
 func Point(at string) {
-	if at == name && left.Add(-1) == 0 {
-		_ = syscall.Kill(syscall.Getpid(), signal)
-		if signal == syscall.SIGKILL {
-			select {}
-		}
+	if at != name || left.Add(-1) != 0 {
+		return
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	_, _, _ = syscall.RawSyscall(syscall.SYS_TGKILL, uintptr(syscall.Getpid()), uintptr(syscall.Gettid()), uintptr(signal))
+	if signal == syscall.SIGKILL {
+		select {}
 	}
 }

@@ -98,6 +98,8 @@ func explainDir(path string, err error) error {
 		return fmt.Errorf("no directory %s: %w", path, err)
 	case sys.IsNoFiles(err):
 		return explainFiles(err)
+	case sys.IsNoSpace(err):
+		return fmt.Errorf("%w for another file in %s: %w: remove some there, or set %s to another file system", ErrNoSpace, path, err, EnvDir)
 	}
 	return fmt.Errorf("%w: %s", err, remedy)
 }

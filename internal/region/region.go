@@ -215,13 +215,44 @@ func Open(dir, name string, kind Kind) (*Region, error) {
 		return nil, err
 	}
 	r.dir, r.name = d.Path(), name
-	if r.Removed() { // somebody died half-way through removing it
+	removed, err := r.gone()
+	if err == nil && removed { // or somebody died half-way through removing it
+		err = finishRemoval(d, file, r.id)
+	}
+	if err != nil {
 		r.Close()
-		clearRemoved(d, file)
-		return nil, &fs.PathError{Op: "open", Path: d.Path() + "/" + file, Err: fs.ErrNotExist}
+		return nil, err
 	}
 	return r, nil
 }
+
+// gone is Removed where nobody guards against a fault.
+func (r *Region) gone() (yes bool, err error) {
+	defer r.Guard(Faults(), &err)
+	return r.Removed(), nil
+}
+
+// finishRemoval takes the name of a marked file away, for the one who marked
+// it. It is an fs.ErrNotExist once the name is gone, and another error if it
+// stays: a caller who would then create the object would find it in the way.
+func finishRemoval(d *directory, file string, id sys.FileID) error {
+	path := d.Path() + "/" + file
+	for range removalTries {
+		done := clearRemoved(d, file)
+		if st, err := d.Lstat(file); done || err != nil || st.ID != id {
+			return &fs.PathError{Op: "open", Path: path, Err: fs.ErrNotExist}
+		}
+		time.Sleep(removalPeriod)
+	}
+	return fmt.Errorf("%s was removed, but its name is still there: a process that was stopped holds it, or you may not remove it: delete it as its owner", path)
+}
+
+// Who removes an object needs microseconds between marking the file and
+// unlinking it. One that was stopped there may need for ever.
+const (
+	removalTries  = 100
+	removalPeriod = 10 * time.Millisecond
+)
 
 func open(d *directory, f *os.File, file string, kind Kind) (*Region, error) {
 	st, err := sys.Fstat(f)
@@ -288,11 +319,12 @@ func Anonymous(label string, spec Spec, init func(*Region) error) (*Region, erro
 	r, err := build(f, spec, func() error {
 		return fmt.Errorf("%w: %s do not fit in memory: ask for less (Capacity, MaxMessage, Memory)", ErrNoSpace, Bytes(spec.Reserve))
 	}, init)
-	if err == nil {
-		err = sys.Seal(f)
-	}
 	if err != nil {
 		_ = f.Close()
+		return nil, err
+	}
+	if err := sys.Seal(f); err != nil {
+		r.Close()
 		return nil, err
 	}
 	return r, nil
@@ -302,6 +334,9 @@ func Anonymous(label string, spec Spec, init func(*Region) error) (*Region, erro
 // process. The caller keeps f.
 func FromFile(f *os.File, kind Kind) (*Region, error) {
 	g, err := sys.Reopen(f)
+	if sys.IsNoFiles(err) {
+		err = explainFiles(err)
+	}
 	if err != nil {
 		return nil, err
 	}

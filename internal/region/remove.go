@@ -1,6 +1,7 @@
 package region
 
 import (
+	"errors"
 	"fmt"
 	"os"
 
@@ -30,8 +31,14 @@ func (r *Region) Remove(told func()) error {
 		return err
 	}
 	defer d.Close()
-	return unlink(d, r.f, r.id, entry(r.kind, r.name))
+	if err := unlink(d, r.f, r.id, entry(r.kind, r.name)); err != errBusy {
+		return err
+	}
+	return nil // it is marked, and the other one ends what it began
 }
+
+// errBusy says that another process is about to unlink the same file.
+var errBusy = errors.New("another process is removing it")
 
 func unlink(d *directory, f *os.File, id sys.FileID, file string) error {
 	ok, err := sys.LockToken(f, removeToken)
@@ -39,7 +46,7 @@ func unlink(d *directory, f *os.File, id sys.FileID, file string) error {
 		return err
 	}
 	if !ok {
-		return nil // another process is doing this
+		return errBusy
 	}
 	defer func() { _ = sys.UnlockToken(f, removeToken) }()
 	crash.Point("remove.locked")

@@ -171,8 +171,8 @@ func (q *Queue) commit1(off, n int64) error {
 
 // drained is called when the slot of a position became Free for the next lap.
 func (q *Queue) drained(pos uint64) {
-	if len(q.segs) == 0 {
-		return
+	if len(q.segs) == 0 || !q.there(pos) {
+		return // others have drained it meanwhile: to look would give its memory back to it
 	}
 	k := q.shape.segment
 	v := pos / k
@@ -327,5 +327,31 @@ func (q *Queue) shrink() {
 		bytes := chunkUnits * q.shape.unit
 		_ = sys.Punch(q.r.File(), int64(q.shape.arenaAt+c*bytes), int64(bytes))
 		q.giveBack(r)
+	}
+}
+
+// repairChunks deals with chunks whose memory participant d was just giving
+// back, or just taking: there may be some that no bit tells of. Who has all
+// units in hand is alone there, and the memory goes; otherwise others may be
+// taking it too, and it stays.
+func (q *Queue) repairChunks(d int) {
+	bytes := chunkUnits * q.shape.unit
+	for c := range uint64(len(q.chunks)) {
+		if q.chunks[c].Load() != chunkWords {
+			continue
+		}
+		mine := 0
+		for i := range uint64(chunkUnits) {
+			if q.units[c*chunkUnits+i].Load() == loanWord(d) {
+				mine++
+			}
+		}
+		at := int64(q.shape.arenaAt + c*bytes)
+		switch {
+		case mine == chunkUnits:
+			_ = sys.Punch(q.r.File(), at, int64(bytes))
+		case mine > 0 && sys.Reserve(q.r.File(), at, int64(bytes)) == nil:
+			q.chunks[c].Or(chunkMemory)
+		}
 	}
 }

@@ -64,8 +64,10 @@ func (q *Queue) hold(sl *slot) (c Claim, err error) {
 }
 
 // settle makes sure that a claim is ended once, whatever copies of it there are.
+// Serials are each handle's own, so the slot must be this handle's, too:
+// another one's claim of a later message there may have the same.
 func (c *Claim) settle() error {
-	if c.q == nil || !atomic.CompareAndSwapUint32(&c.sl.serial, c.serial, 0) {
+	if s := c.sl.state.Load(); phaseOf(s) != claimed || ownerOf(s) != c.q.me || !atomic.CompareAndSwapUint32(&c.sl.serial, c.serial, 0) {
 		return ErrSettled
 	}
 	c.Message.Data = nil

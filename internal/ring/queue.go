@@ -243,13 +243,15 @@ const closedBit = 1 << 62 // of Queue.calls
 
 // enter begins a call that Close waits for. Calls that hold nothing in this
 // handle's name do without: the mapping stays as long as anyone can reach it.
-func (q *Queue) enter() error {
+func (q *Queue) enter() (err error) {
 	q.calls.Add(1)
-	err := q.gone()
-	if err != nil {
-		q.left()
-	}
-	return err
+	defer func() {
+		if err != nil {
+			q.left()
+		}
+	}()
+	defer q.r.Guard(region.Faults(), &err) // gone looks at the region
+	return q.gone()
 }
 
 // exit is deferred by a call that entered, and ends it.

@@ -54,19 +54,22 @@ func (q *Queue) get(r *request) (err error) {
 // copies of those who come second are lost.
 const liftMax = 4 << 10
 
+// lostCopy is what a copy that came second costs of a call's patience.
+const lostCopy = 64
+
 // lift copies the first message, if it is small, and takes it.
 func (q *Queue) lift(r *request) (done bool, err error) {
-	for range maxTries {
-		found, ok := q.search()
-		if !ok {
-			return false, isthmus.ErrEmpty
+	for left := q.patience(); ; left -= lostCopy {
+		found, err := q.search(&left)
+		if err != nil {
+			return false, err
 		}
 		sl := found.sl
 		if loadSize(sl) > liftMax {
 			return false, nil
 		}
 		flags, id := loadFlags(sl), loadID(sl)
-		err := q.copyOut(sl, r)
+		err = q.copyOut(sl, r)
 		if err != nil && sl.state.Load() == found.s {
 			return true, q.spoilt(sl, found.s, err)
 		}
@@ -84,7 +87,6 @@ func (q *Queue) lift(r *request) (done bool, err error) {
 		q.received(flags, id)
 		return true, nil
 	}
-	return false, q.stuck("looking for a message")
 }
 
 // spoilt deals with a message that cannot be copied out. If it is just too
@@ -247,6 +249,9 @@ func runOf(sl *slot) run {
 // payload is the message's bytes where they lie, in shared memory.
 func (q *Queue) payload(sl *slot) ([]byte, error) {
 	size, flags := loadSize(sl), loadFlags(sl)
+	if uint64(size) > q.shape.maxMessage {
+		return nil, fmt.Errorf("%w: a message of %d bytes where %d are allowed", isthmus.ErrCorrupt, size, q.shape.maxMessage)
+	}
 	if flags&flagExternal != 0 {
 		return q.bytes(runOf(sl), size)
 	}

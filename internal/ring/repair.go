@@ -25,6 +25,7 @@ func (q *Queue) repair(d int) {
 	crash.Point("repair.slots")
 	q.lookAgain()
 	q.repairSegments(d)
+	q.repairChunks(d)
 	q.freeLoans(d)
 	crash.Point("repair.units")
 	for i := range q.bells {
@@ -88,8 +89,11 @@ func (q *Queue) repaired(s uint64, sl *slot, d int, n uint64) (to uint64, ok boo
 	case ready:
 		// At capacity zero nothing is stored: a message whose sender is gone,
 		// and which no receiver has, was not sent. A gift was.
-		if ownerOf(s) == d+1 {
-			return word(posOf(s), 0, ready), true // a gift to d: to anyone
+		if ownerOf(s) == d+1 { // a gift to d, which nobody else has touched: to anyone
+			if a := loadAttempts(sl); a < 1<<16-1 {
+				sl.attempts = a + 1
+			}
+			return word(posOf(s), 0, ready), true
 		}
 		gift := loadFlags(sl)&flagGift != 0
 		mine := senderOf(loadID(sl)) == makeSender(d, q.parts[d].gen.Load())
@@ -225,8 +229,9 @@ func (p *peers) watch(q *Queue, pid int) bool {
 
 // died is called when a watched process has ended.
 func (p *peers) died(q *Queue, pid int) {
-	var err error
-	if q.enter() != nil {
+	err := q.enter()
+	if err != nil {
+		q.kick()
 		return
 	}
 	defer q.exit(region.Faults(), &err)
@@ -244,8 +249,9 @@ func (p *peers) died(q *Queue, pid int) {
 
 // tick looks after those that cannot be watched, as long as somebody waits here.
 func (p *peers) tick(q *Queue) {
-	var err error
-	if q.enter() != nil {
+	err := q.enter()
+	if err != nil {
+		q.kick()
 		return
 	}
 	defer q.exit(region.Faults(), &err)
@@ -272,4 +278,12 @@ func (p *peers) stop() {
 		w.Stop()
 	}
 	p.watches = nil
+}
+
+// kick makes this handle's own waiters look again: the queue is not to be used
+// any more, and who ended it may have died before it told them.
+func (q *Queue) kick() {
+	for _, g := range q.gates {
+		g.Kick()
+	}
 }

@@ -22,7 +22,8 @@ type outgoing struct {
 	run   run  // of a larger message, once there is one
 	lent  bool // the run is a loan's, filled already
 	id    uint64
-	to    int // 1 + the receiver that it is a gift to; 0: anyone
+	at    uint64 // the slot's index, once it is posted
+	to    int    // 1 + the receiver that it is a gift to; 0: anyone
 }
 
 func (q *Queue) outgoing(m *isthmus.Message, flags uint16) (outgoing, error) {
@@ -89,6 +90,7 @@ func (q *Queue) post(o *outgoing, thorough bool) (*slot, error) {
 	if err != nil {
 		return nil, err
 	}
+	o.at = q.index(pos)
 	if err := q.commit(sl, o); err != nil {
 		return nil, err
 	}
@@ -253,7 +255,7 @@ func (q *Queue) deliverOut(ctx context.Context, o *outgoing) error {
 	}
 	w := q.gates[bellReceipt].Start(ctx)
 	defer w.Stop()
-	for !q.settled(sl, o.id) {
+	for !q.settled(sl, o) {
 		err := q.next(&w)
 		if err == nil {
 			continue
@@ -272,10 +274,13 @@ func (q *Queue) deliverOut(ctx context.Context, o *outgoing) error {
 
 // settled tells whether the message with this id has left its slot. After it
 // was published its slot was never Writing, Offered or Free while it was there.
-func (q *Queue) settled(sl *slot, id uint64) bool {
+func (q *Queue) settled(sl *slot, o *outgoing) bool {
+	if len(q.segs) > 0 && phaseOf(q.segs[o.at/q.shape.segment].Load()) != segReady {
+		return true // to look would give its memory back to it
+	}
 	switch phaseOf(sl.state.Load()) {
 	case ready, claimed:
-		return loadID(sl) != id
+		return loadID(sl) != o.id
 	}
 	return true
 }

@@ -201,7 +201,10 @@ func (q *Queue) sentAt(me *participant, shared, t, walked uint64) {
 	me.tail = next
 	if walked > 0 || t%lazy == 0 || q.crowd.Load() > 0 {
 		q.noteCrowd(walked > 0)
-		for ahead(next, shared) > 0 && !q.control.tail.CompareAndSwap(shared, next) {
+		for range maxTries {
+			if ahead(next, shared) <= 0 || q.control.tail.CompareAndSwap(shared, next) {
+				break
+			}
 			shared = q.control.tail.Load()
 		}
 	}
@@ -252,24 +255,30 @@ type find struct {
 	others bool   // others have taken slots since this handle looked last
 }
 
-// search looks for the first Ready message. It is false if there is none.
-func (q *Queue) search() (found find, ok bool) {
-	for range maxTries {
+// patience is how many slots a call looks at, in all its searches together,
+// before it says that somebody writes nonsense: then what it saw was overtaken
+// for as long as it takes to look round the ring several times.
+func (q *Queue) patience() int64 { return 16*maxTries + 4*int64(len(q.slots)) }
+
+// search looks for the first Ready message, as far as left goes. It is ErrEmpty
+// if there is none.
+func (q *Queue) search(left *int64) (find, error) {
+	for *left > 0 {
 		hw := q.control.head.Load()
-		found, again := q.scan(hw)
+		found, again := q.scan(hw, left)
 		if found.sl != nil {
-			return found, true
+			return found, nil
 		}
 		if !again && q.control.head.Load()>>posBits == hw>>posBits {
-			return find{}, false
+			return find{}, isthmus.ErrEmpty
 		}
 	}
-	return find{}, false
+	return find{}, q.stuck("looking for a message")
 }
 
 // scan looks at one lap of slots from the head on. It asks for another scan if
 // what it saw was overtaken.
-func (q *Queue) scan(hw uint64) (_ find, again bool) {
+func (q *Queue) scan(hw uint64, left *int64) (_ find, again bool) {
 	me := &q.parts[q.me]
 	start := hw & posMask
 	if mine := me.head; mine>>posBits == hw>>posBits && ahead(mine&posMask, start) > 0 {
@@ -277,6 +286,7 @@ func (q *Queue) scan(hw uint64) (_ find, again bool) {
 	}
 	h := start // slots from h to pos were skipped: they may become Ready
 	for pos := start; ahead(pos, start) < int64(len(q.slots)); pos = (pos + 1) & posMask {
+		*left--
 		if !q.there(pos) {
 			next, past := q.past(pos)
 			if !past { // nobody has sent here yet
@@ -298,6 +308,9 @@ func (q *Queue) scan(hw uint64) (_ find, again bool) {
 				return find{}, true
 			}
 			return find{sl, s, hw, h, h != start}, false
+		case s == 0 && len(q.segs) == 0: // nobody writes that: there is a hole in the file
+			*left = 0
+			return find{}, true
 		case d < 0 || d == 0 && phaseOf(s) == free: // nobody has sent here yet
 			q.receivedUpTo(find{hw: hw, h: h})
 			return find{}, false
@@ -316,10 +329,10 @@ func (q *Queue) scan(hw uint64) (_ find, again bool) {
 // claim takes the first Ready message, and holds it. It is ErrEmpty if there is
 // none.
 func (q *Queue) claim() (*slot, error) {
-	for range maxTries {
-		found, ok := q.search()
-		if !ok {
-			return nil, isthmus.ErrEmpty
+	for left := q.patience(); ; {
+		found, err := q.search(&left)
+		if err != nil {
+			return nil, err
 		}
 		if !found.sl.state.CompareAndSwap(found.s, word(posOf(found.s), q.me, claimed)) {
 			continue
@@ -329,7 +342,6 @@ func (q *Queue) claim() (*slot, error) {
 		q.took(found)
 		return found.sl, nil
 	}
-	return nil, q.stuck("looking for a message")
 }
 
 // took notes that the found slot is taken.
@@ -410,6 +422,7 @@ func (q *Queue) goBack(pos uint64) {
 
 // more tells whether there is a message to receive.
 func (q *Queue) more() bool {
-	_, ok := q.search()
-	return ok
+	left := q.patience()
+	_, err := q.search(&left)
+	return err == nil
 }

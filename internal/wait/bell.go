@@ -64,6 +64,10 @@ func (b *Bell) Any() bool {
 	return false
 }
 
+// maxLost bounds how often Ring tries to take a bit of one word and comes
+// second. Each time another ringer woke somebody, unless a scribbler is at it.
+const maxLost = 1 << 16
+
 // Ring wakes one of the participants that sleep, if there is one. Successive
 // values of turn spread the wake-ups over them.
 func (b *Bell) Ring(turn uint64) {
@@ -73,7 +77,11 @@ func (b *Bell) Ring(turn uint64) {
 		if n > 1 {
 			i = int((turn>>6 + uint64(k)) % uint64(n))
 		}
-		for set := b.bits[i].Load(); set != 0; set = b.bits[i].Load() {
+		for range maxLost {
+			set := b.bits[i].Load()
+			if set == 0 {
+				break
+			}
 			r := bits.RotateLeft64(set, -int(turn%64))
 			at := (bits.TrailingZeros64(r) + int(turn%64)) % 64
 			if b.take(i, at) {

@@ -176,16 +176,13 @@ func (w *Waiter) arm() error {
 // context ends or the gate closes.
 func (w *Waiter) park() error {
 	g, n := w.g, w.n
-	g.mu.Lock()
-	if g.closed.Load() {
-		g.mu.Unlock()
+	lead, late := g.queueUp(n)
+	switch {
+	case g.closed.Load():
 		return isthmus.ErrClosed
+	case late:
+		return nil
 	}
-	lead := g.leader == nil
-	if lead {
-		g.leader = n
-	}
-	g.mu.Unlock()
 
 	var err error
 	cell := addr(&g.bell.cells[g.me].word)
@@ -214,6 +211,22 @@ func (w *Waiter) park() error {
 		err = isthmus.ErrClosed
 	}
 	return err
+}
+
+// queueUp makes n the leader, if there is none. If there is, it tells whether
+// the bell has rung since n was armed: the leader watches the cell as it was
+// when the leader was armed, and cannot see what was before.
+func (g *Gate) queueUp(n *node) (lead, late bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.closed.Load() {
+		return false, false
+	}
+	if g.leader == nil {
+		g.leader = n
+		return true, false
+	}
+	return false, g.bell.cells[g.me].word.Load() != n.seq
 }
 
 // handOver ends n's lead and lets the next goroutine look, and lead.
