@@ -34,6 +34,11 @@ type Identity struct {
 	UID, GID int
 	// Name is the name under which the process joined (package process), or "".
 	Name string
+	// Verified says that the kernel confirmed, while the process was there,
+	// that this process of this user has the place in the shared memory that
+	// the message names as its sender's. What it cannot confirm (a process that
+	// has ended already, or of another PID namespace) is as the sender wrote it.
+	Verified bool
 }
 
 // Sender sends messages to an endpoint. Its methods may be called from several

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"strconv"
 	"strings"
 	"testing"
@@ -304,5 +305,24 @@ func TestLeavingLeavesNothingBehind(t *testing.T) {
 	}
 	if _, err := p.Receive(ctx); !errors.Is(err, isthmus.ErrClosed) {
 		t.Fatalf("receiving after: %v", err)
+	}
+}
+
+// The kernel confirms who a sender is, and does not confirm a lie.
+func TestIdentityIsVerified(t *testing.T) {
+	own(t)
+	me := join(t, "me", nil)
+	p := proctest.Start(t, proctest.Options{}, "join", "clerk")
+	p.Expect("joined")
+	p.Say("reply")
+	if err := me.Send(ctx, "clerk", text("who are you")); err != nil {
+		t.Fatal(err)
+	}
+	m, err := me.Receive(within(t, 10*time.Second))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !m.From.Verified || m.From.PID != p.PID() || m.From.UID != os.Geteuid() || m.From.Name != "clerk" {
+		t.Fatalf("from %+v", m.From)
 	}
 }

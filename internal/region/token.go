@@ -19,3 +19,13 @@ func (r *Region) Held(i int) bool {
 	held, err := sys.TokenHeld(r.f, participantToken+int64(i))
 	return held || err != nil
 }
+
+// HeldBy tells whether the kernel confirms that process pid, of this user and
+// group, has participant i's token in its descriptor fd.
+func (r *Region) HeldBy(i, pid, fd, uid, gid int) bool {
+	u, g, ok := sys.TokenHolder(pid, fd, r.id, participantToken+int64(i))
+	return ok && u == uid && g == gid
+}
+
+// Descriptor is the number of the region's descriptor in this process.
+func (r *Region) Descriptor() int { return sys.Descriptor(r.f) }

@@ -36,8 +36,8 @@ func attach(r *region.Region, s *shape, opts Options) (q *Queue, err error) {
 		q.mask = n - 1
 	}
 	q.segMask = uint64(max(len(q.segs), 1) - 1)
-	names := make([]knownName, len(q.parts))
-	q.names.Store(&names)
+	known := make([]acquaintance, len(q.parts))
+	q.known.Store(&known)
 	q.hint.Store(uint64(os.Getpid()) % max(s.units, 1))
 	defer func() { // a truncated file
 		if p := recover(); p != nil {
@@ -179,6 +179,7 @@ func (q *Queue) settle(i int) {
 	p.roles.Store(0)
 	p.joined.Store(time.Now().UnixNano())
 	p.nlen.Store(uint32(copy(p.name[:], q.opts.Name)))
+	p.fd.Store(uint32(q.r.Descriptor() + 1))
 	crash.Point("attach.filled")
 	p.live.Store(1)
 	q.control.members.Add(1)
@@ -234,9 +235,9 @@ func (q *Queue) newID() uint64 {
 
 func loadID(sl *slot) uint64 { return atomic.LoadUint64(&sl.id) }
 
-// knownName remembers a participant's name, so that a message's sender costs
-// no allocation.
-type knownName struct {
+// acquaintance remembers who a participant is, so that a message's sender costs
+// neither an allocation nor a system call.
+type acquaintance struct {
 	sender sender
-	name   string
+	id     isthmus.Identity
 }

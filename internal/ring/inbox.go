@@ -16,9 +16,9 @@ var Anyone Source
 func (q *Queue) wants(f Source, sl *slot) bool {
 	switch {
 	case f.PID != 0:
-		return int(sl.pid) == f.PID
+		return q.whoIs(senderOf(loadID(sl)), sl).PID == f.PID
 	case f.Name != "":
-		return q.nameOf(senderOf(loadID(sl))) == f.Name
+		return q.whoIs(senderOf(loadID(sl)), sl).Name == f.Name
 	}
 	return true
 }

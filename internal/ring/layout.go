@@ -77,7 +77,7 @@ type participant struct {
 	ns     atomic.Uint64 // its PID namespace
 	joined atomic.Int64  // nanoseconds since 1970
 	nlen   atomic.Uint32
-	_      uint32
+	fd     atomic.Uint32 // 1 + the descriptor that holds its token
 	name   [region.MaxName]byte
 	_      [44]byte
 

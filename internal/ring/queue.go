@@ -72,7 +72,7 @@ type Queue struct {
 	small    loanPool
 	sweeping sync.Mutex
 	kept     keep // of an inbox's owner
-	names    atomic.Pointer[[]knownName]
+	known    atomic.Pointer[[]acquaintance]
 	peers    peers
 }
 
@@ -401,7 +401,8 @@ func (q *Queue) Alone() bool {
 }
 
 // Owner is who an inbox belongs to.
-func (q *Queue) Owner() isthmus.Identity {
-	p := &q.parts[0]
-	return isthmus.Identity{PID: int(p.pid.Load()), UID: int(p.uid.Load()), GID: int(p.gid.Load()), Name: q.r.Name()}
+func (q *Queue) Owner() (id isthmus.Identity) {
+	var err error
+	defer q.r.Guard(region.Faults(), &err)
+	return q.meet(0, q.parts[0].gen.Load())
 }

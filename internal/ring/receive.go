@@ -264,32 +264,39 @@ func (q *Queue) payload(sl *slot) ([]byte, error) {
 // describe fills in all but the data.
 func (q *Queue) describe(sl *slot, m *isthmus.Message) {
 	m.Type, m.Priority = sl.typ, sl.priority
-	m.From = isthmus.Identity{PID: int(sl.pid), UID: int(sl.uid), GID: int(sl.gid), Name: q.nameOf(senderOf(loadID(sl)))}
+	m.From = q.whoIs(senderOf(loadID(sl)), sl)
 	m.Redelivered = int(loadAttempts(sl))
 }
 
-// nameOf is the name of a sender. It is told as long as nobody else has its
+// whoIs is a sender's identity. It is told as long as nobody else has its
 // place, which in an inbox is at least as long as it has messages there.
-func (q *Queue) nameOf(s sender) string {
+func (q *Queue) whoIs(s sender, sl *slot) isthmus.Identity {
 	i := int(s >> 32 & 0xffff)
-	if i >= len(q.parts) {
-		return ""
+	if i < len(q.parts) {
+		if known := &(*q.known.Load())[i]; known.sender == s {
+			return known.id
+		}
+		if gen := q.parts[i].gen.Load() & genMask; makeSender(i, gen) == s {
+			return q.meet(i, gen)
+		}
 	}
-	if known := (*q.names.Load())[i]; known.sender == s {
-		return known.name
-	}
+	return isthmus.Identity{PID: int(sl.pid), UID: int(sl.uid), GID: int(sl.gid)}
+}
+
+// meet finds out who participant i is, and remembers it.
+func (q *Queue) meet(i int, gen uint32) isthmus.Identity {
 	p := &q.parts[i]
-	n := min(p.nlen.Load(), region.MaxName)
-	name := string(p.name[:n])
-	if makeSender(i, p.gen.Load()&genMask) != s { // the place has another participant by now
-		return ""
+	name := string(p.name[:min(p.nlen.Load(), region.MaxName)])
+	id := isthmus.Identity{PID: int(p.pid.Load()), UID: int(p.uid.Load()), GID: int(p.gid.Load()), Name: name}
+	if p.ns.Load() == q.parts[q.me].ns.Load() && p.fd.Load() > 0 {
+		id.Verified = q.r.HeldBy(i, id.PID, int(p.fd.Load()-1), id.UID, id.GID)
 	}
 	for {
-		old := q.names.Load()
-		names := append([]knownName(nil), *old...)
-		names[i] = knownName{s, name}
-		if q.names.CompareAndSwap(old, &names) {
-			return name
+		old := q.known.Load()
+		known := append([]acquaintance(nil), *old...)
+		known[i] = acquaintance{makeSender(i, gen), id}
+		if p.gen.Load()&genMask != gen || q.known.CompareAndSwap(old, &known) {
+			return id
 		}
 	}
 }

@@ -188,7 +188,14 @@ func (p *peers) look(q *Queue) (dead bool) {
 	for i := range q.parts {
 		o := &q.parts[i]
 		pid := o.pid.Load()
-		if i == q.me || o.live.Load() == 0 || pid == q.pid && o.ns.Load() == ns {
+		if i == q.me || o.live.Load() == 0 {
+			continue
+		}
+		gen := o.gen.Load() & genMask
+		if (*q.known.Load())[i].sender != makeSender(i, gen) {
+			q.meet(i, gen) // now, since it may have ended when its message comes
+		}
+		if pid == q.pid && o.ns.Load() == ns {
 			continue
 		}
 		if ns != 0 && o.ns.Load() == ns && p.watch(q, int(pid)) {

@@ -99,3 +99,9 @@ func IsNoFiles(err error) bool {
 // Credentials are the effective user and group of this process, -1 where
 // there are no such numbers.
 func Credentials() (uid, gid int) { return os.Geteuid(), os.Getegid() }
+
+// Descriptor is unsupported.
+func Descriptor(*os.File) int { return -1 }
+
+// TokenHolder is unsupported.
+func TokenHolder(int, int, FileID, int64) (uid, gid int, ok bool) { return 0, 0, false }
