@@ -1,0 +1,75 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/isthmus-ipc/isthmus/address"
+	"github.com/spf13/cobra"
+)
+
+// endpoint is what send and recv have in common.
+type endpoint struct {
+	addr    address.Address
+	opts    address.Options
+	try     bool
+	timeout time.Duration
+}
+
+func (e *endpoint) flags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.BoolVar(&e.try, "try", false, "do not wait: exit with status 75 if that would be necessary")
+	f.DurationVar(&e.timeout, "timeout", 0, "wait no longer than this for any one message (500ms, 10s, 1h), and exit with status 124")
+	f.Var(capacityFlag{&e.opts.Capacity}, "capacity", "how many messages a new mailbox or inbox holds (1024 if not given); an existing one must hold as many")
+	f.Var(sizeFlag[int]{&e.opts.MaxMessage}, "max-message", "the largest message a new mailbox or inbox takes (64K if not given); an existing mailbox must take as large ones")
+	f.Var(sizeFlag[int64]{&e.opts.Memory}, "memory", "memory of a new mailbox or inbox for messages of more than 72 bytes")
+	cmd.MarkFlagsMutuallyExclusive("try", "timeout")
+	cmd.ValidArgsFunction = completeAddress
+}
+
+// check looks at what the flags alone cannot say.
+func (e *endpoint) check(cmd *cobra.Command, addr string) (err error) {
+	if cmd.Flags().Changed("timeout") && e.timeout <= 0 {
+		return usagef("--timeout %v is not more than 0: take --try to not wait at all", e.timeout)
+	}
+	e.addr, err = address.Parse(addr)
+	return err
+}
+
+// wait calls f with a context that ends when the time is up.
+func (e *endpoint) wait(ctx context.Context, f func(context.Context) error) error {
+	if e.timeout == 0 {
+		return f(ctx)
+	}
+	ctx, cancel := context.WithTimeout(ctx, e.timeout)
+	defer cancel()
+	return f(ctx)
+}
+
+// completeAddress offers the addresses that exist.
+func completeAddress(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	var names []string
+	for _, s := range address.Schemes() {
+		all, err := address.List(s, address.Options{})
+		if err != nil {
+			continue
+		}
+		for _, a := range all {
+			names = append(names, short(a))
+		}
+	}
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
+}
+
+// short is the address as a person would write it.
+func short(a address.Address) string {
+	if a.Scheme == address.Mailbox {
+		if _, err := address.Parse(a.Name); err == nil {
+			return a.Name
+		}
+	}
+	return a.String()
+}

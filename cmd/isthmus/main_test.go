@@ -1,0 +1,34 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"isthmus":   main,
+		"numbers":   numbers,
+		"inspect":   inspectUntil,
+		"noread":    noReader,
+		"exits":     exits,
+		"interrupt": interrupt,
+	})
+}
+
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("ISTHMUS_DIR", filepath.Join(e.WorkDir, "ipc"))
+			return os.Mkdir(filepath.Join(e.WorkDir, "ipc"), 0o700)
+		},
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Deadline:            time.Now().Add(time.Minute),
+	})
+}
