@@ -161,7 +161,7 @@ func testFrom(f *fixture) {
 		// What a sender writes there itself is nobody's business.
 		m := isthmus.Message{Data: number(0).Data, From: isthmus.Identity{PID: 1, UID: 4711, GID: 4712}}
 		got := f.pass(s, r, by, receive, m).From
-		got.Name = want.Name
+		got.Name, got.Verified = want.Name, want.Verified
 		if got != want {
 			f.Fatalf("%s: it is from %+v, want %+v", by, got, want)
 		}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -264,7 +265,7 @@ func TestDeathEndsTheWaitsOfSenders(t *testing.T) {
 	go func() { sent <- me.Send(within(t, 20*time.Second), "mortal", text("x")) }()
 	proctest.Eventually(t, 10*time.Second, "a sender waits", func() bool {
 		st, err := process.Inspect("mortal", nil)
-		return err == nil && len(st.Senders) > 0 && st.Senders[0].Waiting
+		return err == nil && slices.ContainsFunc(st.Senders, func(s process.Sender) bool { return s.Waiting })
 	})
 	p.Kill()
 	if err := <-sent; !errors.Is(err, isthmus.ErrPeerDied) {

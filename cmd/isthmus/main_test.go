@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -25,6 +26,8 @@ func TestScripts(t *testing.T) {
 		Dir: "testdata/script",
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("ISTHMUS_DIR", filepath.Join(e.WorkDir, "ipc"))
+			// A race build sleeps for a second before it exits, unless told not to.
+			e.Setenv("GORACE", strings.TrimSpace(os.Getenv("GORACE")+" atexit_sleep_ms=0"))
 			return os.Mkdir(filepath.Join(e.WorkDir, "ipc"), 0o700)
 		},
 		RequireExplicitExec: true,

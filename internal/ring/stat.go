@@ -117,7 +117,7 @@ func (q *Queue) statParticipants(st *Stat) {
 	own := q.parts[q.me].ns.Load()
 	for i := range q.parts {
 		p := &q.parts[i]
-		if p.live.Load() == 0 {
+		if p.live.Load() == 0 || i == q.me && q.opts.Inspect {
 			continue
 		}
 		roles := p.roles.Load()

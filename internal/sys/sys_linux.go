@@ -83,9 +83,14 @@ func waitVec(vec []waitv, until time.Time) error {
 	return os.NewSyscallError("futex_waitv", e)
 }
 
-// Wake wakes up to n waiters on a word that processes share.
-func Wake(addr *uint32, n int) {
-	_, _, _ = unix.RawSyscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(addr)), futexWake, uintptr(n), 0, 0, 0)
+// Wake wakes up to n waiters on a word that processes share, and tells how many
+// there were.
+func Wake(addr *uint32, n int) int {
+	woken, _, e := unix.RawSyscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(addr)), futexWake, uintptr(n), 0, 0, 0)
+	if e != 0 {
+		return 0
+	}
+	return int(woken)
 }
 
 // WakePrivate wakes up to n waiters on a word of this process.

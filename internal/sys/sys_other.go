@@ -23,7 +23,7 @@ func Wait2(shared *uint32, val uint32, private *uint32, pval uint32) error {
 }
 
 // Wake does nothing.
-func Wake(*uint32, int) {}
+func Wake(*uint32, int) int { return 0 }
 
 // WakePrivate does nothing.
 func WakePrivate(*uint32, int) {}

@@ -70,6 +70,10 @@ const maxLost = 1 << 16
 
 // Ring wakes one of the participants that sleep, if there is one. Successive
 // values of turn spread the wake-ups over them.
+//
+// The one that is chosen may not sleep yet, or may have been stopped in its
+// sleep (then it is not asleep for the kernel). So if the kernel finds nobody to
+// wake, the next one is chosen, too.
 func (b *Bell) Ring(turn uint64) {
 	n := len(b.bits)
 	for k := range n {
@@ -121,14 +125,13 @@ func (b *Bell) take(word, bit int) bool {
 		return false
 	}
 	crash.Point("ring.chosen")
-	b.wake(i)
-	return true
+	return b.wake(i) > 0
 }
 
 // wake wakes all that sleep on cell i. They are of one participant, mostly one.
-func (b *Bell) wake(i int) {
+func (b *Bell) wake(i int) int {
 	b.cells[i].word.Add(1)
-	sys.Wake(addr(&b.cells[i].word), math.MaxInt32)
+	return sys.Wake(addr(&b.cells[i].word), math.MaxInt32)
 }
 
 func (b *Bell) set(i int) { b.bits[i/64].Or(1 << (i % 64)) }
