@@ -16,6 +16,10 @@ import (
 // for one bell. One of them at a time, the leader, watches the handle's cell:
 // in the kernel itself while few do, through a shared poller when many do. The
 // others sleep on channels and follow when the leader comes back.
+//
+// A goroutine is armed (its node has the cell's value, the bit is set) before it
+// looks for the last time, and only then queues up behind the leader. Every ring
+// changes the cell; so one who finds it changed since it was armed looks again.
 type Gate struct {
 	bell   Bell
 	me     int
