@@ -109,12 +109,15 @@ func (w *world) receiveOne() {
 	w.note(&m)
 }
 
-// lastOfSegment: one message, the last that its segment has room for.
-func (w *world) lastOfSegment() {
+// lastOfFirst, lastOfSecond: one message, the last that its segment has room for.
+func (w *world) lastOfFirst()  { w.last(segmentSlots) }
+func (w *world) lastOfSecond() { w.last(2 * segmentSlots) }
+
+func (w *world) last(n int) {
 	w.t.Helper()
 	w.open()
-	w.preload(segmentSlots)
-	for range segmentSlots - 1 {
+	w.preload(n)
+	for range n - 1 {
 		w.receiveOne()
 	}
 }

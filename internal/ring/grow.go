@@ -199,6 +199,17 @@ func (q *Queue) retire(v uint64) {
 	}
 	crash.Point("shrink.leaving")
 	q.punchSegment(v)
+	q.punchAgain(v - 1)
+}
+
+// punchAgain gives back what has come back of a segment since its memory went:
+// to look at a slot that is not there any more puts a page behind it, and who
+// asked whether it is there may look a moment too late.
+func (q *Queue) punchAgain(v uint64) {
+	if q.segs[v&q.segMask].CompareAndSwap(word(v+1, 0, segHole), word(v+1, q.me, segLeaving)) {
+		crash.Point("shrink.again")
+		q.punchSegment(v)
+	}
 }
 
 // punchSegment ends what retire began.
