@@ -15,7 +15,7 @@ var (
 	Unbounded = Capacity{unbounded}
 )
 
-// Bounded is room for n messages. Bounded(0) is [Zero].
+// Bounded is room for n messages. Without room, for n ≤ 0, it is [Zero].
 func Bounded(n int) Capacity {
 	if n <= 0 {
 		return Zero

@@ -29,5 +29,6 @@
 //
 // All participants must trust each other with the mailbox's contents: whoever
 // may open it may read and scribble. What a scribbler cannot do is make a
-// reader crash, hang, or read outside the mailbox. See SECURITY.md.
+// call crash, outlast its context, or read outside the mailbox. The bytes of
+// claims and loans are another matter: see SECURITY.md.
 package mailbox

@@ -41,8 +41,9 @@ type Config struct {
 	// Memory is for the payloads of messages of more than 72 bytes, in bytes;
 	// smaller ones need none. It is reserved when the mailbox is created,
 	// and shared by all messages, whatever their sizes. Default: enough for as
-	// many of the largest messages as Capacity says; 4 MiB if MaxMessage is
-	// left at its default, too.
+	// many of the largest messages as Capacity says, so MaxMessage: 1 << 20
+	// alone reserves 1 GiB; 4 MiB if MaxMessage is left at its default, too.
+	// Of an Unbounded mailbox it is the limit; default: half the file system.
 	Memory int64
 	// Participants is how many handles the mailbox can have at a time, up to
 	// 512. Default: 64.

@@ -37,8 +37,8 @@ type Stat struct {
 	Memory   int64 `json:"memory"`
 	Reserved int64 `json:"reserved"`
 
-	// Senders and Receivers are how many handles have sent, and received, so
-	// far. A handle may be both. Waiters is how many wait at this moment.
+	// Senders and Receivers are how many of the handles that are open now have
+	// sent, and received. A handle may be both. Waiters is how many wait at this moment.
 	Senders   int `json:"senders"`
 	Receivers int `json:"receivers"`
 	Waiters   int `json:"waiters"`
