@@ -276,12 +276,28 @@ func (q *Queue) commitChunk(c uint64) error {
 		return nil
 	}
 	bytes := chunkUnits * s.unit
-	if err := q.commit1(int64(s.arenaAt+c*bytes), int64(bytes)); err != nil {
+	err := q.commit1(int64(s.arenaAt+c*bytes), int64(bytes))
+	if err == errLimit && q.othersIn(c) {
+		// One of them may have been stopped when it had just done this: then the
+		// memory is there, and counts already.
+		err = sys.Reserve(q.r.File(), int64(s.arenaAt+c*bytes), int64(bytes))
+	}
+	if err != nil {
 		return err
 	}
 	crash.Point("grow.chunk")
 	q.chunks[c].Or(chunkMemory)
 	return nil
+}
+
+// othersIn tells whether another handle has units of a chunk on loan.
+func (q *Queue) othersIn(c uint64) bool {
+	for i := range uint64(chunkUnits) {
+		if w := q.units[c*chunkUnits+i].Load(); w&unitLoan != 0 && w != loanWord(q.me) {
+			return true
+		}
+	}
+	return false
 }
 
 // commitRun makes sure of the memory of a run that this handle has in hand.
