@@ -12,6 +12,7 @@ import (
 	"time"
 
 	isthmus "github.com/isthmus-ipc/isthmus"
+	"github.com/isthmus-ipc/isthmus/internal/region"
 	"github.com/isthmus-ipc/isthmus/mailbox"
 )
 
@@ -56,6 +57,7 @@ func playVictim(args []string) error {
 	if err != nil {
 		return err
 	}
+	region.Patience = 4 * bound
 	v := &victim{shape: shapeNamed(args[1]), size: size, dir: args[0], in: bufio.NewReader(os.Stdin)}
 	if err := scripts[args[3]](v); err != nil {
 		return err

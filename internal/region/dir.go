@@ -17,13 +17,29 @@ const EnvDir = "ISTHMUS_DIR"
 // Path is the directory of named objects: dir, or $ISTHMUS_DIR, or
 // /dev/shm/isthmus-UID.
 func Path(dir string) string {
-	if dir != "" {
-		return dir
+	if dir == "" {
+		dir = os.Getenv(EnvDir)
 	}
-	if d := os.Getenv(EnvDir); d != "" {
-		return d
+	if dir == "" {
+		return defaultDir()
 	}
-	return defaultDir()
+	return last(dir)
+}
+
+// last takes the ends from a path that name its last component again. With them
+// the kernel follows that component, though it be a link (path_resolution(7)).
+func last(path string) string {
+	for len(path) > 1 {
+		short, slash := strings.CutSuffix(path, "/")
+		if !slash {
+			short, slash = strings.CutSuffix(path, "/.")
+		}
+		if !slash || short == "" {
+			break
+		}
+		path = short
+	}
+	return path
 }
 
 func defaultDir() string {

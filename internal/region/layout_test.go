@@ -4,6 +4,7 @@ package region
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"reflect"
 	"slices"
@@ -82,8 +83,11 @@ func TestLayoutOfTokens(t *testing.T) {
 	for _, r := range layoutRows(t, "Tokens and bytes") {
 		doc[strings.Trim(r[0], "`")] = r[1]
 	}
-	if doc["removeToken"] != fmt.Sprint(removeToken) || doc["participantToken"] != fmt.Sprint(participantToken) {
-		t.Errorf("the tokens are %d and %d, docs/LAYOUT.md says %v", removeToken, participantToken, doc)
+	code := map[string]string{
+		"removeToken": fmt.Sprint(removeToken), "buildToken": fmt.Sprint(buildToken), "participantToken": fmt.Sprint(participantToken),
+	}
+	if !maps.Equal(doc, code) {
+		t.Errorf("the tokens are %v, docs/LAYOUT.md says %v", code, doc)
 	}
 	r, err := Anonymous("layout", Spec{Kind: Mailbox, Size: HeaderSize, Reserve: HeaderSize}, nil)
 	if err != nil {

@@ -6,13 +6,12 @@
 package region
 
 import (
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"runtime"
-	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -31,6 +30,8 @@ type Region struct {
 	kind Kind
 	dir  string // "" for an anonymous region
 	name string
+
+	removing sync.Mutex // a token tells descriptions apart, not goroutines
 }
 
 // Spec describes a region to create.
@@ -46,6 +47,7 @@ type Spec struct {
 // tokens of the region's file; participants' are from participantToken on.
 const (
 	removeToken      = 0
+	buildToken       = 1
 	participantToken = 16
 )
 
@@ -62,25 +64,22 @@ func Create(dir, name string, spec Spec, init func(*Region) error) (*Region, err
 	defer d.Close()
 	file := entry(spec.Kind, name)
 	crash.Point("create.begin")
-	f, temp, err := d.Temp(0o600, ".tmp-"+rand.Text())
+	n, err := newborn(d)
 	if err != nil {
 		return nil, explainDir(d.Path(), err)
 	}
-	if temp != "" {
-		sweepTemps(d, f)
-	}
 	crash.Point("create.file")
-	r, err := build(f, spec, func() error { return explainSpace(d, spec) }, init)
+	r, err := build(n.f, spec, func() error { return explainSpace(d, spec) }, init)
 	if err != nil {
-		d.DropTemp(temp)
-		_ = f.Close()
+		n.drop(d)
+		_ = n.f.Close()
 		return nil, err
 	}
 	r.dir, r.name = d.Path(), name
 	crash.Point("create.built")
-	err = publish(d, r, temp, file, spec)
+	err = publish(d, r, n, file, spec)
+	n.drop(d)
 	if err != nil {
-		d.DropTemp(temp)
 		r.Close()
 		return nil, err
 	}
@@ -88,7 +87,9 @@ func Create(dir, name string, spec Spec, init func(*Region) error) (*Region, err
 	return r, nil
 }
 
-func publish(d *directory, r *Region, temp, file string, spec Spec) error {
+// publish gives r its name. One that a removed region still has is taken away
+// first, or its remover is waited for: for who creates, it is not there.
+func publish(d *directory, r *Region, n infant, file string, spec Spec) error {
 	mode, gid := spec.Mode.Perm(), spec.Group
 	if mode == 0 {
 		mode = 0o600
@@ -99,11 +100,17 @@ func publish(d *directory, r *Region, temp, file string, spec Spec) error {
 	if err := sys.SetMode(r.f, mode, gid); err != nil {
 		return fmt.Errorf("mode %04o, group %d: %w", mode, gid, err)
 	}
-	err := d.Link(r.f, temp, file)
-	if errors.Is(err, fs.ErrExist) && clearRemoved(d, file) {
-		err = d.Link(r.f, temp, file)
+	for until := time.Now().Add(Patience); ; { // once round for each removed region that had the name
+		err := n.link(d, file)
+		if !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+		if cleared, e := clearRemoved(d, file, until); e != nil {
+			return e
+		} else if !cleared || time.Now().After(until) {
+			return err
+		}
 	}
-	return err
 }
 
 // build gives f its size, memory and header.
@@ -118,10 +125,21 @@ func build(f *os.File, spec Spec, noSpace func() error, init func(*Region) error
 		return nil, err
 	}
 	crash.Point("create.reserved")
-	r, err := mapped(f, spec.Kind, int(spec.Size))
+	r, err := mapped(f, spec.Kind, spec.Size)
 	if err != nil {
 		return nil, err
 	}
+	if err := r.fill(spec, init); err != nil {
+		_ = sys.Unmap(r.mem)
+		return nil, err
+	}
+	return r, nil
+}
+
+// fill writes a new region. Where it has a temporary name there may be somebody
+// who truncates it.
+func (r *Region) fill(spec Spec, init func(*Region) error) (err error) {
+	defer r.Guard(Faults(), &err)
 	h := head(r.mem)
 	copy(h.magic[:], magic)
 	h.order, h.major, h.minor = byteOrder, Major, Minor
@@ -131,20 +149,20 @@ func build(f *os.File, spec Spec, noSpace func() error, init func(*Region) error
 	h.sum = sum(r.mem)
 	r.geo = Geometry{spec.Size, h.created, int(h.creator), spec.Geometry}
 	if init != nil {
-		if err := init(r); err != nil {
-			_ = sys.Unmap(r.mem)
-			return nil, err
-		}
+		return init(r)
 	}
-	return r, nil
+	return nil
 }
 
-func mapped(f *os.File, kind Kind, size int) (*Region, error) {
+func mapped(f *os.File, kind Kind, size int64) (*Region, error) {
+	if size < HeaderSize || size != int64(int(size)) {
+		return nil, fmt.Errorf("%w: a region of %d bytes cannot be mapped on this machine", fs.ErrInvalid, size)
+	}
 	st, err := sys.Fstat(f)
 	if err != nil {
 		return nil, err
 	}
-	mem, err := sys.Map(f, size)
+	mem, err := sys.Map(f, int(size))
 	if err != nil {
 		return nil, err
 	}
@@ -173,26 +191,6 @@ func Bytes(n int64) string {
 	return fmt.Sprintf("%d bytes", n)
 }
 
-// sweepTemps removes what creators who died left behind, on file systems
-// without O_TMPFILE: temporary names whose file nobody holds the token of.
-func sweepTemps(d *directory, own *os.File) {
-	_, _ = sys.LockToken(own, removeToken)
-	names, _ := d.Names()
-	for _, n := range names {
-		if !strings.HasPrefix(n, ".tmp-") {
-			continue
-		}
-		f, err := d.Open(n)
-		if err != nil {
-			continue
-		}
-		if ok, _ := sys.LockToken(f, removeToken); ok {
-			d.DropTemp(n)
-		}
-		_ = f.Close()
-	}
-}
-
 // Open opens the region of a kind and name. It is an fs.ErrNotExist if there
 // is none.
 func Open(dir, name string, kind Kind) (*Region, error) {
@@ -216,8 +214,10 @@ func Open(dir, name string, kind Kind) (*Region, error) {
 	}
 	r.dir, r.name = d.Path(), name
 	removed, err := r.gone()
-	if err == nil && removed { // or somebody died half-way through removing it
-		err = finishRemoval(d, file, r.id)
+	if err == nil && removed { // or somebody is half-way through removing it, or died there
+		if err = settle(d, f, r.id, file, time.Now().Add(Patience)); err == nil {
+			err = &fs.PathError{Op: "open", Path: d.Path() + "/" + file, Err: fs.ErrNotExist}
+		}
 	}
 	if err != nil {
 		r.Close()
@@ -231,28 +231,6 @@ func (r *Region) gone() (yes bool, err error) {
 	defer r.Guard(Faults(), &err)
 	return r.Removed(), nil
 }
-
-// finishRemoval takes the name of a marked file away, for the one who marked
-// it. It is an fs.ErrNotExist once the name is gone, and another error if it
-// stays: a caller who would then create the object would find it in the way.
-func finishRemoval(d *directory, file string, id sys.FileID) error {
-	path := d.Path() + "/" + file
-	for range removalTries {
-		done := clearRemoved(d, file)
-		if st, err := d.Lstat(file); done || err != nil || st.ID != id {
-			return &fs.PathError{Op: "open", Path: path, Err: fs.ErrNotExist}
-		}
-		time.Sleep(removalPeriod)
-	}
-	return fmt.Errorf("%s was removed, but its name is still there: a process that was stopped holds it, or you may not remove it: delete it as its owner", path)
-}
-
-// Who removes an object needs microseconds between marking the file and
-// unlinking it. One that was stopped there may need for ever.
-const (
-	removalTries  = 100
-	removalPeriod = 10 * time.Millisecond
-)
 
 func open(d *directory, f *os.File, file string, kind Kind) (*Region, error) {
 	st, err := sys.Fstat(f)
@@ -273,7 +251,7 @@ func attach(f *os.File, st sys.Stat, kind Kind) (r *Region, err error) {
 	if st.Size > maxSize {
 		return nil, fmt.Errorf("%w: the file has %d bytes", isthmus.ErrCorrupt, st.Size)
 	}
-	r, err = mapped(f, kind, int(st.Size))
+	r, err = mapped(f, kind, st.Size)
 	if err != nil {
 		return nil, err
 	}
@@ -333,6 +311,12 @@ func Anonymous(label string, spec Spec, init func(*Region) error) (*Region, erro
 // FromFile opens the region behind f, which Anonymous made, perhaps in another
 // process. The caller keeps f.
 func FromFile(f *os.File, kind Kind) (*Region, error) {
+	if _, err := sys.Fstat(f); err != nil {
+		return nil, err
+	}
+	if !sys.Sealed(f) { // asked first: to open what is no memory may have effects
+		return nil, fmt.Errorf("%w: its size is not sealed, so it is not an anonymous region of Isthmus", ErrUntrusted)
+	}
 	g, err := sys.Reopen(f)
 	if sys.IsNoFiles(err) {
 		err = explainFiles(err)
@@ -341,9 +325,6 @@ func FromFile(f *os.File, kind Kind) (*Region, error) {
 		return nil, err
 	}
 	st, err := sys.Fstat(g)
-	if err == nil && !sys.Sealed(g) {
-		err = fmt.Errorf("%w: its size is not sealed, so it is not an anonymous region of Isthmus", ErrUntrusted)
-	}
 	var r *Region
 	if err == nil {
 		r, err = attach(g, st, kind)
@@ -357,6 +338,7 @@ func FromFile(f *os.File, kind Kind) (*Region, error) {
 
 // Close unmaps the region and closes its file, which gives up every token.
 func (r *Region) Close() {
+	_ = sys.UnlockAll(r.f) // a child that is being started may have the description, too
 	mem := r.mem
 	r.mem = nil
 	_ = sys.Unmap(mem)

@@ -10,10 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	isthmus "github.com/isthmus-ipc/isthmus"
-	"github.com/isthmus-ipc/isthmus/internal/sys"
 )
 
 var small = Spec{Kind: Mailbox, Size: 8192, Reserve: 8192}
@@ -142,32 +140,6 @@ func TestFinishedByOthers(t *testing.T) {
 		}
 	}
 }
-
-// TestRemovalUnderWay opens a region while another process removes it.
-func TestRemovalUnderWay(t *testing.T) {
-	dir := where(t)
-	r := made(t, dir)
-	defer r.Close()
-	head(r.mem).removed.Store(1)
-	if ok, err := r.take(removeToken); !ok || err != nil {
-		t.Fatal(ok, err)
-	}
-	opened := make(chan error)
-	go func() { _, err := Open(dir, "a", Mailbox); opened <- err }()
-	select {
-	case err := <-opened:
-		t.Errorf("it did not wait for the other process: %v", err)
-	case <-time.After(5 * removalPeriod):
-	}
-	if err := os.Remove(dir + "/mailbox.a"); err != nil {
-		t.Fatal(err)
-	}
-	if err := <-opened; !errors.Is(err, fs.ErrNotExist) {
-		t.Error(err)
-	}
-}
-
-func (r *Region) take(at int64) (bool, error) { return sys.LockToken(r.f, at) }
 
 // TestTokens proves that a place is given up with the handle, though its
 // mapping stays until nobody can reach it.

@@ -1,7 +1,6 @@
 package sys
 
 import (
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -18,7 +17,7 @@ type Dir struct {
 
 // OpenDir opens the directory at path.
 func OpenDir(path string) (*Dir, error) {
-	fd, err := unix.Open(path, unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC|unix.O_RDONLY, 0)
+	fd, err := openat(unix.AT_FDCWD, path, unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC|unix.O_RDONLY, 0)
 	if err != nil {
 		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
 	}
@@ -41,7 +40,7 @@ func (d *Dir) Stat() (Stat, error) {
 // Lstat describes the entry name.
 func (d *Dir) Lstat(name string) (Stat, error) {
 	var st unix.Stat_t
-	if err := unix.Fstatat(d.fd, name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+	if err := again(func() error { return unix.Fstatat(d.fd, name, &st, unix.AT_SYMLINK_NOFOLLOW) }); err != nil {
 		return Stat{}, d.err("stat", name, err)
 	}
 	return fromStat(&st), nil
@@ -56,45 +55,46 @@ func (d *Dir) Open(name string) (*os.File, error) {
 	return os.NewFile(uintptr(fd), d.path+"/"+name), nil
 }
 
-// Temp creates a file without a name, which Link may give one. Where the file
-// system cannot do that it has the name that is returned, until Link or DropTemp.
-func (d *Dir) Temp(mode fs.FileMode, fallback string) (*os.File, string, error) {
-	fd, err := openat(d.fd, ".", unix.O_TMPFILE|unix.O_RDWR|unix.O_CLOEXEC, uint32(mode.Perm()))
-	name := ""
-	if errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.EISDIR) || errors.Is(err, unix.ENOENT) {
-		name = fallback
-		fd, err = openat(d.fd, name, unix.O_CREAT|unix.O_EXCL|unix.O_RDWR|unix.O_NOFOLLOW|unix.O_CLOEXEC, uint32(mode.Perm()))
-	}
+// Temp creates a file without a name, which Link gives one. It is an
+// errors.ErrUnsupported where the file system cannot do that.
+func (d *Dir) Temp(mode fs.FileMode) (*os.File, error) {
+	return d.create(".", unix.O_TMPFILE, mode)
+}
+
+// Create creates the entry name. It is an fs.ErrExist if name is taken.
+func (d *Dir) Create(name string, mode fs.FileMode) (*os.File, error) {
+	return d.create(name, unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW, mode)
+}
+
+func (d *Dir) create(name string, flags int, mode fs.FileMode) (*os.File, error) {
+	fd, err := openat(d.fd, name, flags|unix.O_RDWR|unix.O_CLOEXEC, uint32(mode.Perm()))
 	if err != nil {
-		return nil, "", d.err("create", fallback, err)
+		return nil, d.err("create", name, err)
 	}
-	return os.NewFile(uintptr(fd), d.path+"/"+fallback), name, nil
+	return os.NewFile(uintptr(fd), d.path+"/"+name), nil
 }
 
-// DropTemp removes what Temp made, if it has a name.
-func (d *Dir) DropTemp(temp string) {
-	if temp != "" {
-		_ = unix.Unlinkat(d.fd, temp, 0)
-	}
-}
-
-// Link gives the file from Temp the entry name. It is an fs.ErrExist if name is taken.
-func (d *Dir) Link(f *os.File, temp, name string) error {
-	if temp != "" {
-		err := unix.Linkat(d.fd, temp, d.fd, name, 0)
-		if err == nil {
-			d.DropTemp(temp)
-		}
-		return d.err("link", name, err)
-	}
+// Link gives the file that Temp made the entry name. It is an fs.ErrExist if
+// name is taken.
+func (d *Dir) Link(f *os.File, name string) error {
 	err := control(f, func(fd uintptr) error {
-		return unix.Linkat(unix.AT_FDCWD, fmt.Sprintf("/proc/self/fd/%d", fd), d.fd, name, unix.AT_SYMLINK_FOLLOW)
+		return again(func() error {
+			return unix.Linkat(unix.AT_FDCWD, fmt.Sprintf("/proc/self/fd/%d", fd), d.fd, name, unix.AT_SYMLINK_FOLLOW)
+		})
 	})
 	return d.err("link", name, err)
 }
 
+// LinkEntry gives the entry temp another name. It is an fs.ErrExist if name is
+// taken.
+func (d *Dir) LinkEntry(temp, name string) error {
+	return d.err("link", name, again(func() error { return unix.Linkat(d.fd, temp, d.fd, name, 0) }))
+}
+
 // Unlink removes the entry name.
-func (d *Dir) Unlink(name string) error { return d.err("unlink", name, unix.Unlinkat(d.fd, name, 0)) }
+func (d *Dir) Unlink(name string) error {
+	return d.err("unlink", name, again(func() error { return unix.Unlinkat(d.fd, name, 0) }))
+}
 
 // Names lists the entries.
 func (d *Dir) Names() ([]string, error) {
@@ -113,18 +113,18 @@ func (d *Dir) Free() (free, size int64) {
 	if unix.Fstatfs(d.fd, &st) != nil {
 		return 0, 0
 	}
-	return int64(st.Bavail) * st.Bsize, int64(st.Blocks) * st.Bsize
+	return int64(st.Bavail) * int64(st.Bsize), int64(st.Blocks) * int64(st.Bsize)
 }
 
 // SetMode gives f its mode and, unless gid is negative, its group.
 func SetMode(f *os.File, mode fs.FileMode, gid int) error {
 	return control(f, func(fd uintptr) error {
 		if gid >= 0 {
-			if err := unix.Fchown(int(fd), -1, gid); err != nil {
+			if err := again(func() error { return unix.Fchown(int(fd), -1, gid) }); err != nil {
 				return os.NewSyscallError("fchown", err)
 			}
 		}
-		return os.NewSyscallError("fchmod", unix.Fchmod(int(fd), uint32(mode.Perm())))
+		return os.NewSyscallError("fchmod", again(func() error { return unix.Fchmod(int(fd), uint32(mode.Perm())) }))
 	})
 }
 
@@ -135,11 +135,10 @@ func (d *Dir) err(op, name string, err error) error {
 	return &fs.PathError{Op: op, Path: d.path + "/" + name, Err: err}
 }
 
-func openat(dir int, name string, flags int, mode uint32) (int, error) {
-	for {
-		fd, err := unix.Openat(dir, name, flags, mode)
-		if err != unix.EINTR {
-			return fd, err
-		}
-	}
+func openat(dir int, name string, flags int, mode uint32) (fd int, err error) {
+	err = again(func() error {
+		fd, err = unix.Openat(dir, name, flags, mode)
+		return err
+	})
+	return fd, err
 }

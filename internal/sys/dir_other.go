@@ -32,15 +32,16 @@ func (d *Dir) Lstat(string) (Stat, error) { return Stat{}, errors.ErrUnsupported
 func (d *Dir) Open(string) (*os.File, error) { return nil, errors.ErrUnsupported }
 
 // Temp is unsupported.
-func (d *Dir) Temp(fs.FileMode, string) (*os.File, string, error) {
-	return nil, "", errors.ErrUnsupported
-}
+func (d *Dir) Temp(fs.FileMode) (*os.File, error) { return nil, errors.ErrUnsupported }
 
-// DropTemp does nothing.
-func (d *Dir) DropTemp(string) {}
+// Create is unsupported.
+func (d *Dir) Create(string, fs.FileMode) (*os.File, error) { return nil, errors.ErrUnsupported }
 
 // Link is unsupported.
-func (d *Dir) Link(_ *os.File, temp, name string) error { return errors.ErrUnsupported }
+func (d *Dir) Link(*os.File, string) error { return errors.ErrUnsupported }
+
+// LinkEntry is unsupported.
+func (d *Dir) LinkEntry(_, _ string) error { return errors.ErrUnsupported }
 
 // Unlink is unsupported.
 func (d *Dir) Unlink(string) error { return errors.ErrUnsupported }

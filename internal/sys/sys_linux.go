@@ -129,10 +129,15 @@ const lockBase = 1 << 62
 
 func ofd(fd uintptr, cmd int, kind int16, at int64) (int16, error) {
 	lk := unix.Flock_t{Type: kind, Whence: unix.SEEK_SET, Start: lockBase + at, Len: 1}
+	err := again(func() error { return unix.FcntlFlock(fd, cmd, &lk) })
+	return lk.Type, err
+}
+
+// again makes a system call until no signal interrupts it.
+func again(call func() error) error {
 	for {
-		err := unix.FcntlFlock(fd, cmd, &lk)
-		if err != unix.EINTR {
-			return lk.Type, err
+		if err := call(); err != unix.EINTR {
+			return err
 		}
 	}
 }
@@ -154,6 +159,16 @@ func LockToken(f *os.File, at int64) (bool, error) {
 	return ok, err
 }
 
+// AwaitToken takes token at, and waits as long as another description holds it:
+// the kernel tells when that is over, and nothing else ends it. Meanwhile it
+// keeps a thread, and f cannot be closed.
+func AwaitToken(f *os.File, at int64) error {
+	return control(f, func(fd uintptr) error {
+		_, err := ofd(fd, unix.F_OFD_SETLKW, unix.F_WRLCK, at)
+		return os.NewSyscallError("fcntl F_OFD_SETLKW", err)
+	})
+}
+
 // UnlockToken gives token at back.
 func UnlockToken(f *os.File, at int64) error {
 	return control(f, func(fd uintptr) error {
@@ -166,7 +181,7 @@ func UnlockToken(f *os.File, at int64) error {
 func UnlockAll(f *os.File) error {
 	return control(f, func(fd uintptr) error {
 		lk := unix.Flock_t{Type: unix.F_UNLCK, Whence: unix.SEEK_SET, Start: lockBase}
-		return os.NewSyscallError("fcntl F_OFD_SETLK", unix.FcntlFlock(fd, unix.F_OFD_SETLK, &lk))
+		return os.NewSyscallError("fcntl F_OFD_SETLK", again(func() error { return unix.FcntlFlock(fd, unix.F_OFD_SETLK, &lk) }))
 	})
 }
 
@@ -218,12 +233,21 @@ func Punch(f *os.File, off, n int64) error {
 	return fallocate(f, unix.FALLOC_FL_KEEP_SIZE|unix.FALLOC_FL_PUNCH_HOLE, off, n)
 }
 
+// fallocate goes on in ever smaller pieces when signals interrupt it. The kernel
+// undoes what it had done of an interrupted call (mm/shmem.c), so a large one
+// would never end in a process that gets many.
 func fallocate(f *os.File, mode uint32, off, n int64) error {
 	return control(f, func(fd uintptr) error {
-		for {
-			err := unix.Fallocate(int(fd), mode, off, n)
-			if err != unix.EINTR {
+		for piece := n; ; {
+			err := unix.Fallocate(int(fd), mode, off, piece)
+			switch {
+			case err == unix.EINTR:
+				piece = max(piece/2, min(n, 4096))
+			case err != nil || piece == n:
 				return os.NewSyscallError("fallocate", err)
+			default:
+				off, n = off+piece, n-piece
+				piece = min(piece, n)
 			}
 		}
 	})
@@ -231,7 +255,9 @@ func fallocate(f *os.File, mode uint32, off, n int64) error {
 
 // Truncate sets the size of f.
 func Truncate(f *os.File, size int64) error {
-	return control(f, func(fd uintptr) error { return os.NewSyscallError("ftruncate", unix.Ftruncate(int(fd), size)) })
+	return control(f, func(fd uintptr) error {
+		return os.NewSyscallError("ftruncate", again(func() error { return unix.Ftruncate(int(fd), size) }))
+	})
 }
 
 // Seal forbids to change the size of an anonymous file, for ever (memfd_create(2)).
@@ -271,7 +297,7 @@ func Memfd(name string) (*os.File, error) {
 func Reopen(f *os.File) (*os.File, error) {
 	var g *os.File
 	err := control(f, func(fd uintptr) error {
-		n, err := unix.Open(fmt.Sprintf("/proc/self/fd/%d", fd), unix.O_RDWR|unix.O_CLOEXEC, 0)
+		n, err := openat(unix.AT_FDCWD, fmt.Sprintf("/proc/self/fd/%d", fd), unix.O_RDWR|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
 		if err != nil {
 			return &os.PathError{Op: "open", Path: f.Name(), Err: err}
 		}
@@ -302,7 +328,7 @@ func Free(f *os.File) (free, size int64) {
 	_ = control(f, func(fd uintptr) error {
 		var st unix.Statfs_t
 		if unix.Fstatfs(int(fd), &st) == nil {
-			free, size = int64(st.Bavail)*st.Bsize, int64(st.Blocks)*st.Bsize
+			free, size = int64(st.Bavail)*int64(st.Bsize), int64(st.Blocks)*int64(st.Bsize)
 		}
 		return nil
 	})

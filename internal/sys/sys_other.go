@@ -40,6 +40,9 @@ func PIDNamespace() uint64 { return 0 }
 // LockToken is unsupported.
 func LockToken(*os.File, int64) (bool, error) { return false, errors.ErrUnsupported }
 
+// AwaitToken is unsupported.
+func AwaitToken(*os.File, int64) error { return errors.ErrUnsupported }
+
 // UnlockAll is unsupported.
 func UnlockAll(*os.File) error { return errors.ErrUnsupported }
 
