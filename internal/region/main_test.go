@@ -12,7 +12,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	proctest.Main(m, proctest.Roles{"builder": builder})
+	proctest.Main(m, proctest.Roles{"builder": builder, "leaver": leaver})
 }
 
 // inCall is how many goroutines are in a function.

@@ -10,9 +10,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"runtime"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -162,7 +160,7 @@ func mapped(f *os.File, kind Kind, size int64) (*Region, error) {
 	if err != nil {
 		return nil, err
 	}
-	mem, err := sys.Map(f, int(size))
+	mem, err := newMapping(f, int(size))
 	if err != nil {
 		return nil, err
 	}
@@ -344,33 +342,6 @@ func (r *Region) Close() {
 	_ = sys.Unmap(mem)
 	_ = r.f.Close()
 }
-
-// Leave closes the file, which gives up every token, and leaves the mapping to
-// those who still use it. It is unmapped when the garbage collector finds that
-// nobody does: a call that is under way in another goroutine needs no counting
-// to be safe. So that mappings do not pile up in a process that makes little
-// garbage, every so many of them call the collector.
-func (r *Region) Leave() {
-	_ = sys.UnlockAll(r.f) // the mapping keeps the open file description, and its locks, alive
-	_ = r.f.Close()
-	size := int64(len(r.mem))
-	runtime.AddCleanup(r, func(mem []byte) {
-		_ = sys.Unmap(mem)
-		left.count.Add(-1)
-		left.bytes.Add(-size)
-	}, r.mem)
-	if left.count.Add(1)%leftRegions == 0 || left.bytes.Add(size) > leftBytes {
-		go runtime.GC()
-	}
-}
-
-// left is what was left, but not yet unmapped.
-var left struct{ count, bytes atomic.Int64 }
-
-const (
-	leftRegions = 1000
-	leftBytes   = 1 << 30
-)
 
 // Geometry is the private copy of the header, taken when r was opened.
 func (r *Region) Geometry() Geometry { return r.geo }
