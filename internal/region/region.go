@@ -96,7 +96,10 @@ func publish(d *directory, r *Region, n infant, file string, spec Spec) error {
 		gid = -1
 	}
 	if err := sys.SetMode(r.f, mode, gid); err != nil {
-		return fmt.Errorf("mode %04o, group %d: %w", mode, gid, err)
+		if gid >= 0 {
+			return fmt.Errorf("mode %04o, group %d: %w: you can give a file to a group that you are a member of", mode, gid, err)
+		}
+		return fmt.Errorf("mode %04o: %w", mode, err)
 	}
 	for until := time.Now().Add(Patience); ; { // once round for each removed region that had the name
 		err := n.link(d, file)
@@ -114,6 +117,9 @@ func publish(d *directory, r *Region, n infant, file string, spec Spec) error {
 // build gives f its size, memory and header.
 func build(f *os.File, spec Spec, noSpace func() error, init func(*Region) error) (*Region, error) {
 	if err := sys.Truncate(f, spec.Size); err != nil {
+		return nil, err
+	}
+	if err := affordable(f, spec.Reserve); err != nil {
 		return nil, err
 	}
 	if err := sys.Reserve(f, 0, spec.Reserve); err != nil {
@@ -175,6 +181,23 @@ func explainSpace(d *directory, spec Spec) error {
 	return fmt.Errorf("%w: %s do not fit in %s (%s free): set %s to a larger file system, or ask for less (Capacity, MaxMessage, Memory)",
 		ErrNoSpace, Bytes(spec.Reserve), d.Path(), Bytes(free), EnvDir)
 }
+
+// affordable is an error if f would take more memory than there is. The kernel
+// would hand out what it has, and then kill processes, not necessarily this one.
+func affordable(f *os.File, n int64) error {
+	if n < largeReserve || !sys.InMemory(f) {
+		return nil
+	}
+	there, whose := sys.Available()
+	if there < 0 || n <= there-there/16 { // an estimate, and others need some, too
+		return nil
+	}
+	return fmt.Errorf("%w: %s do not fit in memory (%s available, by the limit of %s): ask for less (Capacity, MaxMessage, Memory)",
+		ErrNoSpace, Bytes(n), Bytes(there), whose)
+}
+
+// largeReserve is so much that to look costs little in comparison.
+const largeReserve = 16 << 20
 
 // Bytes writes a number of bytes for people.
 func Bytes(n int64) string {
@@ -278,6 +301,8 @@ func explainOpen(d *directory, file string, err error) error {
 		return fmt.Errorf("%s is %w: it is not a regular file: remove it", path, ErrUntrusted)
 	case sys.IsNoFiles(err):
 		return explainFiles(err)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("%w: to use it takes the right to read and write it: ask its owner for a mode or a group that gives you that", err)
 	}
 	return err
 }

@@ -225,3 +225,29 @@ func TestAnonymousIsSealed(t *testing.T) {
 		t.Errorf("a file that can be truncated: %v", err)
 	}
 }
+
+// TestMoreThanMemory asks for more memory than any machine has. The machine
+// must not be asked for it.
+func TestMoreThanMemory(t *testing.T) {
+	before, dir := files(t), where(t)
+	spec := Spec{Kind: Mailbox, Size: maxSize, Reserve: maxSize}
+	for name, create := range map[string]func() (*Region, error){
+		"anonymous": func() (*Region, error) { return Anonymous("large", spec, nil) },
+		"named":     func() (*Region, error) { return Create(dir, "a", spec, nil) },
+	} {
+		_, err := create()
+		if !errors.Is(err, ErrNoSpace) {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		for _, say := range []string{Bytes(maxSize), "available", "Capacity", "Memory"} {
+			if !strings.Contains(err.Error(), say) {
+				t.Errorf("%s: %q does not say %q", name, err, say)
+			}
+		}
+	}
+	holds(t, dir)
+	if n := files(t); n > before {
+		t.Errorf("%d descriptors, and %d before", n, before)
+	}
+}

@@ -233,24 +233,30 @@ func Punch(f *os.File, off, n int64) error {
 	return fallocate(f, unix.FALLOC_FL_KEEP_SIZE|unix.FALLOC_FL_PUNCH_HOLE, off, n)
 }
 
-// fallocate goes on in ever smaller pieces when signals interrupt it. The kernel
-// undoes what it had done of an interrupted call (mm/shmem.c), so a large one
-// would never end in a process that gets many.
 func fallocate(f *os.File, mode uint32, off, n int64) error {
 	return control(f, func(fd uintptr) error {
-		for piece := n; ; {
-			err := unix.Fallocate(int(fd), mode, off, piece)
-			switch {
-			case err == unix.EINTR:
-				piece = max(piece/2, min(n, 4096))
-			case err != nil || piece == n:
-				return os.NewSyscallError("fallocate", err)
-			default:
-				off, n = off+piece, n-piece
-				piece = min(piece, n)
-			}
-		}
+		err := inPieces(off, n, func(off, n int64) error { return unix.Fallocate(int(fd), mode, off, n) })
+		return os.NewSyscallError("fallocate", err)
 	})
+}
+
+// inPieces makes a call for n bytes at off. When signals interrupt it, it goes on
+// in ever smaller pieces: for a tmpfs, many kernels undo what they had done of an
+// interrupted call (shmem_fallocate in mm/shmem.c), so a large one that is only
+// repeated never ends in a process that gets many.
+func inPieces(off, n int64, call func(off, n int64) error) error {
+	for piece := n; ; {
+		err := call(off, piece)
+		switch {
+		case err == unix.EINTR:
+			piece = max(piece/2, min(n, 4096))
+		case err != nil || piece == n:
+			return err
+		default:
+			off, n = off+piece, n-piece
+			piece = min(piece, n)
+		}
+	}
 }
 
 // Truncate sets the size of f.

@@ -108,3 +108,9 @@ func Descriptor(*os.File) int { return -1 }
 
 // TokenHolder is unsupported.
 func TokenHolder(int, int, FileID, int64) (uid, gid int, ok bool) { return 0, 0, false }
+
+// Available is not known.
+func Available() (n int64, whose string) { return -1, "" }
+
+// InMemory is false.
+func InMemory(*os.File) bool { return false }
