@@ -2,6 +2,7 @@ package sys
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"strconv"
 	"strings"
@@ -20,25 +21,42 @@ func Descriptor(f *os.File) int {
 // TokenHolder asks the kernel whether descriptor fd of process pid holds token
 // at of the file id (proc(5), /proc/PID/fdinfo), and whose process that is.
 func TokenHolder(pid, fd int, id FileID, at int64) (uid, gid int, ok bool) {
-	info, err := os.ReadFile(fmt.Sprintf("/proc/%d/fdinfo/%d", pid, fd))
-	if err != nil {
+	if !holds(pid, fd, id, at) {
 		return 0, 0, false
 	}
-	for line := range strings.Lines(string(info)) {
+	status, err := readProc(fmt.Sprintf("/proc/%d/status", pid))
+	// Once more: the process may have ended, and its number be another's by now.
+	if err != nil || !holds(pid, fd, id, at) {
+		return 0, 0, false
+	}
+	return effective(status, "Uid:"), effective(status, "Gid:"), true
+}
+
+func holds(pid, fd int, id FileID, at int64) bool {
+	info, err := readProc(fmt.Sprintf("/proc/%d/fdinfo/%d", pid, fd))
+	if err != nil {
+		return false
+	}
+	for line := range strings.Lines(info) {
 		// lock:	1: OFDLCK ADVISORY  WRITE -1 00:1b:90708 FIRST LAST
 		f := strings.Fields(line)
 		if len(f) == 9 && f[0] == "lock:" && f[2] == "OFDLCK" && f[4] == "WRITE" && sameFile(f[6], id) && covers(f[7], f[8], lockBase+at) {
-			ok = true
+			return true
 		}
 	}
-	if !ok {
-		return 0, 0, false
-	}
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	return false
+}
+
+// readProc reads a file of another process. How long it is may be for that
+// process to say: one line for each lock.
+func readProc(path string) (string, error) {
+	f, err := os.Open(path)
 	if err != nil {
-		return 0, 0, false
+		return "", err
 	}
-	return effective(string(status), "Uid:"), effective(string(status), "Gid:"), true
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, 64<<10))
+	return string(b), err
 }
 
 // sameFile compares the inode of MAJOR:MINOR:INODE. The device number there is
