@@ -277,3 +277,24 @@ func fullPunch(args []string) error {
 	within(bound, "close", func() { err = m.Close() })
 	return typed("close", err)
 }
+
+// TestMoreThanMemory asks for 16 TiB, which is not bounded by a file system if
+// the mailbox has no name.
+func TestMoreThanMemory(t *testing.T) {
+	cfg := mailbox.Config{Capacity: mailbox.Bounded(1 << 24), MaxMessage: 1 << 20, Dir: shmDir(t)}
+	leakless(t, "huge", func(t *testing.T) {
+		for range 20 {
+			within(bound, "a huge mailbox", func() {
+				if err := says(closed(mailbox.Anonymous(&cfg)), region.ErrNoSpace, "GiB", "available", "Capacity", "MaxMessage", "Memory"); err != nil {
+					t.Error(err)
+				}
+				if err := says(closed(mailbox.Create("huge", &cfg)), region.ErrNoSpace, "GiB", "Capacity"); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	})
+	if err := empty(cfg.Dir); err != nil {
+		t.Error(err)
+	}
+}
