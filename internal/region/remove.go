@@ -90,7 +90,7 @@ func unlink(d *directory, f *os.File, id sys.FileID, file string, r *Region) err
 	if err == nil {
 		err = d.Unlink(file)
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) { // somebody used rm
 		return fmt.Errorf("%s/%s was removed, but its name is still there: %w: remove it as its owner", d.Path(), file, err)
 	}
 	crash.Point("remove.unlinked")
