@@ -236,15 +236,7 @@ func (c trial) survive(w *world) {
 }
 
 // goOn is what survivors do while the victim is stopped.
-//
-// A ringer that is stopped when it has cleared the bit of one who sleeps, and
-// has not yet woken it, holds that one up: until it goes on, or dies, nobody
-// rings for it. What is proven there is that nothing is lost or given twice.
 func (c trial) goOn(w *world) {
-	if c.step.at == "ring.chosen" {
-		c.survive(w)
-		return
-	}
 	until := time.Now().Add(stopTime())
 	c.survive(w)
 	w.exchange(3)
@@ -257,9 +249,6 @@ func (c trial) goOn(w *world) {
 // sleep is for survivors who notice nothing but the victim's end.
 func (c trial) sleep(w *world) {
 	c.survive(w)
-	if c.step.at == "ring.chosen" {
-		return // the victim has cleared the bit of the one who sleeps, and not woken it
-	}
 	w.eventually("the survivors sleep", func() bool {
 		st := w.look()
 		for _, p := range st.Participants {

@@ -100,10 +100,10 @@ var scenarios = []scenario{
 			at("fast.claimed", nowhere).of(small).straight(), at("fast.filled", nowhere).of(small).straight(),
 			at("fast.published", there).of(small).straight(),
 			at("send.stored", nowhere).of(large), at("send.claimed", nowhere).around(),
-			at("send.published", there).unsent().around(), at("ring.chosen", there).unsent(),
+			at("send.published", there).unsent().around(), at("ring.chosen", there).unsent(), at("ring.woken", there).unsent(),
 		}},
 	{name: "loan", script: "loan", inFlight: victimID, before: (*world).listening, armed: (*world).parked,
-		steps: append(sending(), at("ring.chosen", there).unsent())},
+		steps: append(sending(), at("ring.chosen", there).unsent(), at("ring.woken", there).unsent())},
 	{name: "send when full", script: "send", inFlight: victimID, deaf: true, before: (*world).full,
 		steps: []step{at("wait.armed", nowhere).on("bounded")}},
 	{name: "pass over", script: "send", inFlight: victimID, deaf: true, before: (*world).overtaken,
@@ -122,7 +122,7 @@ var scenarios = []scenario{
 	{name: "give", script: "trysend", inFlight: victimID, before: (*world).listening, armed: (*world).parked,
 		steps: []step{
 			at("give.accepted", nowhere).on("zero"), at("send.filled", nowhere).on("zero"),
-			at("send.published", there).on("zero"), at("ring.chosen", there).on("zero"),
+			at("send.published", there).on("zero"), at("ring.chosen", there).on("zero"), at("ring.woken", there).on("zero"),
 		}},
 	{name: "receive", script: "receive", inFlight: 1, deaf: true, before: (*world).loaded,
 		steps: []step{
@@ -135,7 +135,7 @@ var scenarios = []scenario{
 		steps: []step{
 			at("receive.acknowledged", nowhere).of(large).on("zero", "bounded"),
 			at("fast.lifted", nowhere).of(small).on("bounded"), at("receive.lifted", nowhere).of(small).on("zero"),
-			at("ring.chosen", nowhere).on("zero", "bounded"),
+			at("ring.chosen", nowhere).on("zero", "bounded"), at("ring.woken", nowhere).on("zero", "bounded"),
 		}},
 	{name: "claim", script: "claim", inFlight: 1, deaf: true, before: (*world).loaded,
 		steps: []step{
@@ -150,7 +150,7 @@ var scenarios = []scenario{
 			at("repair.units", there), at("repair.ring", there), at("detach.repaired", there),
 		}},
 	{name: "wait", script: "receive", before: (*world).listening,
-		steps: []step{at("wait.armed", nowhere), at("receive.offered", nowhere).on("zero")}},
+		steps: []step{at("wait.asleep", nowhere), at("wait.armed", nowhere), at("receive.offered", nowhere).on("zero")}},
 	{name: "drain a segment", script: "receive", inFlight: segmentSlots, deaf: true, before: (*world).lastOfFirst,
 		steps: []step{
 			at("shrink.leaving", nowhere).of(small).on("unbounded"),

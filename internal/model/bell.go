@@ -25,7 +25,11 @@ type Bell struct {
 	Messages int   // that each ringer publishes
 	Waiters  []int // the process of each
 	Deaths   int
+	Stops    int // ringers and processes that are stopped, and not continued
 	Cancels  int
+	// Own makes each waiter wait for a message of its own, as senders wait for
+	// receipts: message k is for waiter k, of whatever ringer.
+	Own bool
 	// Leaves lets a process that holds a message leave, as Queue.Close does,
 	// instead of acknowledging it.
 	Leaves bool
@@ -37,7 +41,7 @@ type bellPC uint8
 // What a waiter does next.
 const (
 	wLook     bellPC = iota // look without having announced itself
-	wCell                   // load the cell, within arm
+	wCell                   // make the cell asleep, within arm
 	wBit                    // set the bit, within arm
 	wAgain                  // look again
 	wPark                   // become the leader or a follower
@@ -47,10 +51,10 @@ const (
 	wHandOver               // woken: let the next goroutine look
 	wRetry                  // look after a sleep
 	wHold                   // acknowledge
-	wLeave                  // Stop: take the node out of the gate
+	wLeave                  // Stop: take the node out of the gate; the last one clears the bit
+	wAwake                  // the last one makes the cell awake
 	wMore                   // is there more?
-	wRing                   // choose somebody
-	wWake                   // wake the chosen one
+	wRing                   // ring on
 	wGone                   // leaving for good: see Leaves
 	wDone
 )
@@ -59,40 +63,68 @@ const (
 const (
 	rPublish bellPC = iota
 	rRing
-	rWake
 	rDone
 )
 
-// Each process is alive, dead and to be repaired, or gone.
+// Each process is alive, dead and to be repaired, gone, or stopped.
 const (
 	alive = iota
 	dead
 	gone
+	stopped
+)
+
+// The states of a cell.
+const (
+	awake = iota
+	asleep
+	waking
+)
+
+// call is somebody's way through Ring.
+type call struct {
+	pc     callPC
+	set    uint8 // places whose bits were set and that were not tried yet
+	chosen uint8
+	seq    uint8 // of the chosen one's cell
+	own    bool  // this one made it waking, and not another, whom it helps
+	woke   bool
+}
+
+type callPC uint8
+
+const (
+	cBits   callPC = iota // load the bits
+	cChoose               // move a cell from asleep to waking, or see that another did
+	cWake                 // futex_wake
+	cWoke                 // move the cell from waking to awake
 )
 
 // waiter is a goroutine. A node that is in the gate may be asleep, or about to be.
 type waiter struct {
 	pc     bellPC
-	seq    uint8
-	chosen uint8 // the process that it is about to wake, when it rings
-	node   bool  // announced: in the gate's list
-	token  bool  // in its channel
+	seq    uint8 // the cell's, when it was armed
+	call   call
+	node   bool // announced: in the gate's list
+	token  bool // in its channel
 	cancel bool
 	holds  bool
 }
 
 type ringer struct {
-	pc     bellPC
-	sent   uint8
-	chosen uint8
-	life   uint8
+	pc   bellPC
+	sent uint8
+	call call
+	life uint8
 }
 
 type place struct {
 	life   uint8
 	bit    bool
+	seq    uint8 // of the cell
 	cell   uint8
 	leader uint8 // waiter+1
+	lock   uint8 // the gate's: waiter+1
 }
 
 // mender is the goroutine of some survivor that repairs after a death.
@@ -101,17 +133,18 @@ type mender struct {
 	by   uint8 // an index of persons: places, then ringers
 	dead uint8
 	at   uint8
-	half bool // the bit is cleared, the cell not yet moved on
+	half bool // the cell is moved on, its sleepers are not yet woken
 }
 
 // bellState is comparable, and small.
 type bellState struct {
-	ready   uint8
+	ready   [maxWaiters]uint8 // one kind for all, or one for each waiter
 	waiters [maxWaiters]waiter
 	ringers [maxRingers]ringer
 	places  [maxBells]place
 	mend    mender
 	deaths  uint8
+	stops   uint8
 	cancels uint8
 }
 
@@ -172,6 +205,23 @@ func (b *Bell) Steps(s bellState, yield func(l Label, to bellState, broken error
 			}
 		}
 	}
+	b.stopSomebody(s, yield)
+}
+
+func (b *Bell) stopSomebody(s bellState, yield bellYield) {
+	for i := range b.persons() {
+		if int(s.stops) < b.Stops && *b.life(&s, i) == alive {
+			to := s
+			to.stops++
+			*b.life(&to, i) = stopped
+			for w, p := range b.Waiters { // the signal takes it off the kernel's list
+				if i == p && to.waiters[w].pc == wAsleep {
+					to.waiters[w].pc = wSleep
+				}
+			}
+			yield(Label{b.name(i), "is stopped", true}, to, nil)
+		}
+	}
 }
 
 func (b *Bell) persons() int { return b.places() + b.Ringers }
@@ -201,7 +251,7 @@ func (b *Bell) die(s *bellState, i int) {
 		s.ringers[i-n] = ringer{pc: rDone, life: dead}
 		return
 	}
-	s.places[i].leader = 0
+	s.places[i].leader, s.places[i].lock = 0, 0
 	for w, p := range b.Waiters {
 		if p == i {
 			s.waiters[w] = waiter{pc: wDone, holds: s.waiters[w].holds}
@@ -209,77 +259,143 @@ func (b *Bell) die(s *bellState, i int) {
 	}
 }
 
-// choose takes the bits in some order, as turn would have it: all are tried.
-func (b *Bell) choose(s bellState, each func(to bellState, chosen int)) {
-	any := false
-	for i := range b.places() {
-		if s.places[i].bit {
-			any = true
-			to := s
-			to.places[i].bit = false
-			each(to, i)
+// ringOn yields the next step of a call of Ring; done is told when it is the
+// last one. The bits are tried in some order, as turn would have it: in all.
+func (b *Bell) ringOn(s bellState, call func(*bellState) *call, who string, yield bellYield, done func(*bellState)) {
+	c := call(&s)
+	step := func(to bellState, what string) {
+		t := call(&to)
+		if t.pc == cBits || t.pc == cChoose && t.set == 0 {
+			*t = callAt(cBits, 0)
+			done(&to)
 		}
+		yield(Label{Who: who, What: what}, to, nil)
 	}
-	if !any {
-		each(s, -1)
+	switch c.pc {
+	case cBits:
+		for i := range b.places() {
+			if s.places[i].bit {
+				c.set |= 1 << i
+			}
+		}
+		c.pc = cChoose
+		step(s, "loads the bits")
+	case cChoose:
+		for i := range b.places() {
+			if c.set&(1<<i) == 0 {
+				continue
+			}
+			to := s
+			b.chooseOne(call(&to), &to.places[i], i)
+			step(to, "tries "+processNames[i])
+		}
+	case cWake:
+		c.woke = b.wakeUp(&s, int(c.chosen))
+		c.pc = cWoke
+		step(s, "wakes "+processNames[c.chosen])
+	case cWoke:
+		p := &s.places[c.chosen]
+		if p.cell == waking && p.seq == c.seq {
+			p.cell = awake
+		}
+		what := "notes that " + processNames[c.chosen] + " is woken"
+		pc := cChoose
+		if c.own && (c.woke || b.Breaks.OneOnly) {
+			pc = cBits
+		}
+		*c = callAt(pc, c.set)
+		step(s, what)
 	}
 }
 
-// wakeUp adds one to a cell and ends the sleep of who sleeps on it.
-func (b *Bell) wakeUp(s *bellState, place int) {
-	if !b.Breaks.WakeOnly {
-		s.places[place].cell++
+// callAt is a call with nothing in its hands, so that states are equal that
+// differ only in what was.
+func callAt(pc callPC, set uint8) call { return call{pc: pc, set: set} }
+
+func (b *Bell) chooseOne(c *call, p *place, i int) {
+	c.set &^= 1 << i
+	switch {
+	case p.cell == asleep:
+		if p.cell = waking; !b.Breaks.WakeOnly {
+			p.seq++
+		}
+		c.pc, c.chosen, c.seq, c.own = cWake, uint8(i), p.seq, true
+	case p.cell == waking && !b.Breaks.NoHelp:
+		c.pc, c.chosen, c.seq = cWake, uint8(i), p.seq
 	}
+}
+
+// wakeUp ends the sleep of who sleeps on a cell, and tells whether anybody did.
+func (b *Bell) wakeUp(s *bellState, place int) (woke bool) {
 	for w, p := range b.Waiters {
 		if p == place && s.waiters[w].pc == wAsleep {
 			s.waiters[w].pc = wHandOver
+			woke = true
 		}
 	}
+	return woke
 }
 
 func (b *Bell) ring(s bellState, i int, yield bellYield) {
 	r := &s.ringers[i]
-	who := func(what string) Label { return Label{Who: ringerNames[i], What: what} }
 	switch r.pc {
 	case rPublish:
-		s.ready++
+		s.ready[b.kind(int(r.sent))]++
 		r.sent++
 		r.pc = rRing
-		yield(who("publishes a message"), s, nil)
+		yield(Label{Who: ringerNames[i], What: "publishes a message"}, s, nil)
 	case rRing:
-		b.choose(s, func(to bellState, chosen int) {
-			t := &to.ringers[i]
-			if chosen < 0 {
-				b.rung(t)
-				yield(who("finds no bit set"), to, nil)
-				return
+		b.ringOn(s, func(s *bellState) *call { return &s.ringers[i].call }, ringerNames[i], yield, func(s *bellState) {
+			r := &s.ringers[i]
+			if r.pc = rPublish; int(r.sent) == b.Messages {
+				r.pc = rDone
 			}
-			t.chosen, t.pc = uint8(chosen), rWake
-			yield(who("clears the bit of "+processNames[chosen]), to, nil)
 		})
-	case rWake:
-		b.wakeUp(&s, int(r.chosen))
-		b.rung(r)
-		yield(who("wakes"), s, nil)
 	}
 }
 
-func (b *Bell) rung(r *ringer) {
-	r.chosen, r.pc = 0, rPublish
-	if int(r.sent) == b.Messages {
-		r.pc = rDone
+// kind is what waiter i waits for.
+func (b *Bell) kind(i int) int {
+	if b.Own {
+		return i
 	}
+	return 0
 }
 
-// Final is a lost wake-up if somebody sleeps although there is a message.
-func (b *Bell) Final(s bellState) error {
-	for i, p := range b.Waiters {
-		w := s.waiters[i]
-		if s.ready > 0 && s.places[p].life == alive && (w.pc == wAsleep || w.pc == wFollow) {
-			return fmt.Errorf("lost wake-up: waiter %d sleeps for ever, and %d messages are there", i, s.ready)
+// kept is how many messages those who are stopped may keep back.
+func (b *Bell) kept(s *bellState) (n int) {
+	for i := range b.Ringers {
+		if r := s.ringers[i]; r.life == stopped && r.pc == rRing {
+			n++
 		}
 	}
-	if s.ready == 0 && int(s.cancels) == 0 && s.deaths == 0 && b.Messages*b.Ringers >= len(b.Waiters) {
+	for i, p := range b.Waiters {
+		if s.places[p].life != stopped {
+			continue
+		}
+		switch s.waiters[i].pc {
+		case wHandOver, wRetry, wLeave, wAwake, wMore, wRing:
+			n++
+		}
+	}
+	return n
+}
+
+// Final is a lost wake-up if somebody sleeps although there is a message. Who is
+// stopped may keep one message back, that it has not rung for yet or that it was
+// woken for, but no more than that, and none if it was asleep.
+func (b *Bell) Final(s bellState) error {
+	left, kept := 0, b.kept(&s)
+	for i := range s.ready {
+		left += int(s.ready[i])
+	}
+	for i, p := range b.Waiters {
+		w := s.waiters[i]
+		if s.ready[b.kind(i)] > 0 && left > kept && s.places[p].life == alive && (w.pc == wAsleep || w.pc == wFollow) {
+			return fmt.Errorf("lost wake-up: waiter %d sleeps for ever, and %d messages are there", i, left)
+		}
+	}
+	if left == 0 && int(s.cancels) == 0 && s.deaths == 0 && s.stops == 0 && b.Messages*b.Ringers >= len(b.Waiters) {
 		for i := range b.Waiters {
 			if s.waiters[i].pc != wDone {
 				return errors.New("a message was taken twice, or lost")

@@ -14,21 +14,28 @@ func (b *Bell) wait(s bellState, i int, yield bellYield) {
 		yield(Label{waiterNames[i], "is cancelled", true}, to, nil)
 	}
 	switch w.pc {
+	case wCell, wPark, wHandOver, wLeave:
+		if p.lock != 0 {
+			return // they take the gate's lock
+		}
+	}
+	switch w.pc {
 	case wLook, wAgain, wRetry:
-		b.look(&s, w)
+		b.look(&s, w, b.kind(i))
 		say("looks")
 	case wCell:
-		// arm loads the cell and sets the bit with the gate's lock held, so
-		// no other goroutine of the process comes between; other processes do.
+		// arm moves the cell and sets the bit with the gate's lock held, so no
+		// other goroutine of the process comes between; other processes do.
 		if w.cancel {
 			b.stop(w)
 			say("gives up")
 			return
 		}
-		w.node, w.seq, w.pc = true, p.cell, wBit
-		say("loads its cell")
+		p.cell, p.lock = asleep, uint8(i+1)
+		w.node, w.seq, w.pc = true, p.seq, wBit
+		say("makes its cell asleep")
 	case wBit:
-		p.bit = true
+		p.bit, p.lock = true, 0
 		w.pc = wAgain
 		if b.Breaks.NoSecondLook {
 			w.pc = wPark
@@ -39,7 +46,7 @@ func (b *Bell) wait(s bellState, i int, yield bellYield) {
 		say("parks")
 	case wSleep:
 		switch {
-		case w.cancel || p.cell != w.seq:
+		case w.cancel || p.cell != asleep || p.seq != w.seq:
 			w.pc = wHandOver
 			say("need not sleep")
 		default:
@@ -48,7 +55,7 @@ func (b *Bell) wait(s bellState, i int, yield bellYield) {
 		}
 	case wFollow:
 		if w.token {
-			w.token, w.pc = false, wRetry
+			w.token, w.pc, w.seq = false, wRetry, 0
 			b.cancelled(w)
 			say("is signalled")
 		}
@@ -61,11 +68,11 @@ func (b *Bell) wait(s bellState, i int, yield bellYield) {
 }
 
 // look takes a message if there is one; the claim is acknowledged later.
-func (b *Bell) look(s *bellState, w *waiter) {
+func (b *Bell) look(s *bellState, w *waiter, kind int) {
 	switch {
-	case s.ready > 0:
-		s.ready--
-		w.holds = true
+	case s.ready[kind] > 0:
+		s.ready[kind]--
+		w.holds, w.seq = true, 0
 		if w.pc = wHold; w.node {
 			w.pc = wLeave
 		}
@@ -79,10 +86,16 @@ func (b *Bell) look(s *bellState, w *waiter) {
 func (b *Bell) park(s *bellState, i int) {
 	w, p := &s.waiters[i], &s.places[b.Waiters[i]]
 	if b.Breaks.CellAfterLook {
-		w.seq = p.cell
+		w.seq, p.cell = p.seq, asleep
 	}
-	if w.pc = wFollow; p.leader == 0 {
+	switch {
+	case p.leader == 0:
 		p.leader, w.pc = uint8(i+1), wSleep
+	case (p.cell != asleep || p.seq != w.seq) && !b.Breaks.LateFollower:
+		w.pc = wRetry
+		b.cancelled(w)
+	default:
+		w.pc = wFollow
 	}
 }
 
@@ -104,7 +117,7 @@ func (b *Bell) stop(w *waiter) {
 
 func (b *Bell) handOver(s *bellState, i int) {
 	s.places[b.Waiters[i]].leader = 0
-	s.waiters[i].pc = wRetry
+	s.waiters[i].pc, s.waiters[i].seq = wRetry, 0
 	b.cancelled(&s.waiters[i])
 	if !b.Breaks.NoHandOver {
 		b.signal(s, i)
@@ -113,13 +126,16 @@ func (b *Bell) handOver(s *bellState, i int) {
 
 // signal puts a token into the channel of the next node of i's process.
 func (b *Bell) signal(s *bellState, i int) bool {
+	any := false
 	for o, p := range b.Waiters {
 		if o != i && p == b.Waiters[i] && s.waiters[o].node {
-			s.waiters[o].token = true
-			return true
+			s.waiters[o].token, any = true, true
+			if !b.Own {
+				break
+			}
 		}
 	}
-	return false
+	return any
 }
 
 // end yields the steps of a waiter that has what it wanted, or gave up.
@@ -128,33 +144,32 @@ func (b *Bell) end(s bellState, i int, yield bellYield) {
 	say := func(what string) { yield(Label{Who: waiterNames[i], What: what}, s, nil) }
 	switch w.pc {
 	case wLeave:
-		w.node, w.token = false, false
+		w.node, w.token, w.seq = false, false, 0
+		w.pc = wMore
 		if !b.others(&s, i) {
-			p.bit = false
+			p.bit, p.lock = false, uint8(i+1)
+			w.pc = wAwake
 		} else if p.leader == 0 && !b.Breaks.KeepLead {
 			b.signal(&s, i)
 		}
-		if w.pc = wMore; b.Breaks.NoPassOn {
-			b.finish(w)
-		}
+		b.passOn(w)
 		say("leaves the gate")
+	case wAwake:
+		if p.lock = 0; p.cell == asleep {
+			p.cell = awake
+		}
+		w.pc = wMore
+		b.passOn(w)
+		say("makes its cell awake")
 	case wMore:
-		if w.pc = wRing; s.ready == 0 {
+		if w.pc = wRing; s.ready[b.kind(i)] == 0 {
 			b.finish(w)
 		}
 		say("looks whether there is more")
 	case wRing:
-		b.choose(s, func(to bellState, chosen int) {
-			t := &to.waiters[i]
-			if t.chosen, t.pc = uint8(chosen), wWake; chosen < 0 {
-				b.finish(t)
-			}
-			yield(Label{Who: waiterNames[i], What: "rings on"}, to, nil)
+		b.ringOn(s, func(s *bellState) *call { return &s.waiters[i].call }, waiterNames[i], yield, func(s *bellState) {
+			b.finish(&s.waiters[i])
 		})
-	case wWake:
-		b.wakeUp(&s, int(w.chosen))
-		b.finish(w)
-		say("wakes")
 	case wHold:
 		if b.Leaves {
 			to := s
@@ -163,6 +178,13 @@ func (b *Bell) end(s bellState, i int, yield bellYield) {
 		}
 		*w = waiter{pc: wDone}
 		say("acknowledges")
+	}
+}
+
+// passOn skips what a waiter does for others, if that is broken or not needed.
+func (b *Bell) passOn(w *waiter) {
+	if w.pc == wMore && (b.Breaks.NoPassOn || b.Own) {
+		b.finish(w)
 	}
 }
 
@@ -198,11 +220,11 @@ func (b *Bell) restore(s *bellState, place int) {
 	}
 	for w, p := range b.Waiters {
 		if p == place && s.waiters[w].holds {
-			s.ready++
+			s.ready[b.kind(w)]++
 			s.waiters[w].holds = false
 		}
 	}
-	s.places[place].bit = false
+	s.places[place].bit, s.places[place].cell = false, awake
 }
 
 // repair yields the steps of whoever repairs: a death is seen by every
@@ -222,7 +244,7 @@ func (b *Bell) repair(s bellState, yield bellYield) {
 		say("clears the place")
 		return
 	}
-	for int(m.at) < b.places() && b.Breaks.RepairRingEach && !s.places[m.at].bit && !m.half {
+	for int(m.at) < b.places() && b.Breaks.RepairRingEach && s.places[m.at].cell != asleep && !m.half {
 		m.at++
 	}
 	switch {
@@ -231,8 +253,9 @@ func (b *Bell) repair(s bellState, yield bellYield) {
 		*m = mender{}
 		say("is done")
 	case !m.half:
-		s.places[m.at].bit, m.half = false, true
-		say("clears the bit of " + processNames[m.at])
+		s.places[m.at].seq++
+		m.half = true
+		say("moves the cell of " + processNames[m.at] + " on")
 	default:
 		at := m.at
 		b.wakeUp(&s, int(at))

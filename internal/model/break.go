@@ -34,9 +34,12 @@ type BellBreaks struct {
 	CellAfterLook  bool // a waiter loads its cell after its second look
 	WakeOnly       bool // a ringer wakes but leaves the cell as it is
 	NoPassOn       bool // a waiter that was chosen and leaves does not ring on
-	RepairRingEach bool // whoever repairs wakes only those whose bits are set
+	RepairRingEach bool // whoever repairs wakes only those whose cells are asleep
 	RepairSilent   bool // whoever repairs rings nobody
 	LeaveFirst     bool // whoever repairs, or leaves, is rid of the place before it rings
 	NoHandOver     bool // a leader that was woken does not let the next goroutine look
 	KeepLead       bool // a goroutine that leaves does not signal the next one
+	NoHelp         bool // a ringer leaves it to the other one to wake whom that one chose
+	OneOnly        bool // a ringer is content with the one it chose, although the kernel finds nobody to wake
+	LateFollower   bool // a goroutine follows a leader although the bell has rung since it was armed
 }

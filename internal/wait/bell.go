@@ -13,26 +13,45 @@ import (
 // wake each. It is two arrays in shared memory, with a place for each
 // participant:
 //
-//	bits   one bit a participant: set while it sleeps, or is about to
+//	bits   one bit a participant: set while any of its goroutines is armed
 //	cells  one futex a participant, which the kernel puts it to sleep on
+//
+// The bits only say where to look. What is true is in the cell's word, {number:
+// 30 bits, state: 2 bits}:
+//
+//	awake(k)   the participant looks for itself before it sleeps
+//	asleep(k)  it sleeps, or is about to, as long as the word stays asleep(k)
+//	waking(k)  somebody has chosen it, and is about to wake it
+//
+//	who     moves                             after a death, or a stop, there
+//	waiter  arms     any(k)    → asleep(k), then sets its bit
+//	                                          a bit too many: repair forgets it
+//	waiter  leaves   clears its bit, then asleep(k) → awake(k)
+//	                                          the same
+//	ringer  chooses  asleep(k) → waking(k+1)  the next ringer helps
+//	ringer  wakes    futex_wake, then waking(k+1) → awake(k+1)
+//	                                          a wake-up too many
+//	repair  rouses   any(k)    → same(k+1), futex_wake
+//	                                          the next one begins again
 //
 // Who makes the event happen rings:
 //
-//	publish; load bits; for a bit that is set: clear it, add 1 to the cell, futex_wake
+//	publish; load the bits; for each that is set: choose, wake; one is enough
 //
 // Who waits for it:
 //
-//	look; load the cell; set the bit; look again; futex_wait on the cell's value
+//	look; arm; look again; futex_wait while the word is as it was armed
 //
-// Publishing and setting the bit are both sequentially consistent
-// read-modify-writes, so one of the two sees the other (Dekker's argument):
-// either the waiter's second look finds the event or the ringer finds the bit.
-// A bit that the ringer has cleared costs the next ringer nothing: nobody
-// makes a system call for a waiter who is already being woken.
+// Publishing and arming are both sequentially consistent read-modify-writes, so
+// one of the two sees the other (Dekker's argument): either the waiter's second
+// look finds the event, or the ringer finds it asleep. A ringer passes by who is
+// awake: that one has been woken, or is about to look, and what it then does not
+// need it rings on for. So nobody makes a system call for a waiter that was woken.
 //
-// A ringer that dies between clearing the bit and the futex_wake, and a waiter
-// that dies after it was chosen, swallow a wake-up. Whoever repairs after a
-// death therefore rouses everybody, whatever the bits say.
+// A ringer that meets a cell that is waking does the other's work as well as its
+// own: that one may be stopped, or dead. So a process that is stopped between
+// two instructions of a ring holds up nobody for longer than to the next ring.
+// A death there is seen by the survivors, and whoever repairs rouses everybody.
 type Bell struct {
 	bits  []atomic.Uint64
 	cells []Cell
@@ -44,6 +63,16 @@ type Cell struct {
 	_    [60]byte
 }
 
+// The states of a cell's word.
+const (
+	awake = iota
+	asleep
+	waking
+
+	stateMask = 3
+	nextCell  = 4 // adds one to the number
+)
+
 // NewBell makes a bell of its arrays in shared memory: a bit and a cell for
 // each of len(cells) participants.
 func NewBell(bits []atomic.Uint64, cells []Cell) Bell { return Bell{bits, cells} }
@@ -51,11 +80,18 @@ func NewBell(bits []atomic.Uint64, cells []Cell) Bell { return Bell{bits, cells}
 // BellWords is how many words of bits n participants need.
 func BellWords(n int) int { return (n + 63) / 64 }
 
-// Waiting tells whether participant i sleeps.
+// Waiting tells whether participant i sleeps, or is about to.
 func (b *Bell) Waiting(i int) bool { return b.bits[i/64].Load()&(1<<(i%64)) != 0 }
 
-// Any tells whether anybody sleeps.
+// Any tells whether anybody sleeps, or is about to.
 func (b *Bell) Any() bool {
+	if len(b.bits) == 1 {
+		return b.bits[0].Load() != 0
+	}
+	return b.anyOf()
+}
+
+func (b *Bell) anyOf() bool {
 	for i := range b.bits {
 		if b.bits[i].Load() != 0 {
 			return true
@@ -63,10 +99,6 @@ func (b *Bell) Any() bool {
 	}
 	return false
 }
-
-// maxLost bounds how often Ring tries to take a bit of one word and comes
-// second. Each time another ringer woke somebody, unless a scribbler is at it.
-const maxLost = 1 << 16
 
 // Ring wakes one of the participants that sleep, if there is one. Successive
 // values of turn spread the wake-ups over them.
@@ -81,14 +113,10 @@ func (b *Bell) Ring(turn uint64) {
 		if n > 1 {
 			i = int((turn>>6 + uint64(k)) % uint64(n))
 		}
-		for range maxLost {
-			set := b.bits[i].Load()
-			if set == 0 {
-				break
-			}
-			r := bits.RotateLeft64(set, -int(turn%64))
-			at := (bits.TrailingZeros64(r) + int(turn%64)) % 64
-			if b.take(i, at) {
+		first := int(turn % 64)
+		for set := bits.RotateLeft64(b.bits[i].Load(), -first); set != 0; set &= set - 1 {
+			at := (bits.TrailingZeros64(set) + first) % 64
+			if b.ring(i*64 + at) {
 				return
 			}
 		}
@@ -99,7 +127,7 @@ func (b *Bell) Ring(turn uint64) {
 func (b *Bell) RingEach() {
 	for i := range b.bits {
 		for set := b.bits[i].Load(); set != 0; set &= set - 1 {
-			b.take(i, bits.TrailingZeros64(set))
+			b.ring(i*64 + bits.TrailingZeros64(set))
 		}
 	}
 }
@@ -107,37 +135,88 @@ func (b *Bell) RingEach() {
 // RingTo wakes participant i if it sleeps.
 func (b *Bell) RingTo(i int) {
 	if b.Waiting(i) {
-		b.take(i/64, i%64)
+		b.ring(i)
 	}
 }
 
-// Rouse wakes participant i, whatever its bit says, and leaves the bit as it
-// is: if this process dies or is stopped here nobody's wake-up is lost with it.
-func (b *Bell) Rouse(i int) { b.wake(i) }
+// maxMoves bounds how often a cell may change while somebody wants to move it.
+// Each change is a waiter's that arms, or a ringer's that wakes it; so many in a
+// row are a scribbler's.
+const maxMoves = 1 << 10
 
-func (b *Bell) take(word, bit int) bool {
-	i := word*64 + bit
+// ring chooses participant i, if it is asleep, and wakes it. It tells whether
+// this call has woken somebody.
+func (b *Bell) ring(i int) bool {
 	if i >= len(b.cells) { // only a scribbler sets such a bit
-		b.bits[word].And(^(uint64(1) << bit))
+		b.clear(i)
 		return false
 	}
-	if !b.clear(i) {
-		return false
+	c := &b.cells[i].word
+	for range maxMoves {
+		switch v := c.Load(); v & stateMask {
+		case asleep:
+			to := v - asleep + waking + nextCell
+			if !c.CompareAndSwap(v, to) {
+				continue
+			}
+			crash.Point("ring.chosen")
+			return b.wake(i, to)
+		case waking: // another's choice, for another event
+			b.wake(i, v)
+			return false
+		default:
+			return false
+		}
 	}
-	crash.Point("ring.chosen")
-	return b.wake(i) > 0
+	return false
 }
 
-// wake wakes all that sleep on cell i. They are of one participant, mostly one.
-func (b *Bell) wake(i int) int {
-	b.cells[i].word.Add(1)
-	return sys.Wake(addr(&b.cells[i].word), math.MaxInt32)
+// wake wakes who was chosen with v, and tells whether the kernel found anybody.
+func (b *Bell) wake(i int, v uint32) bool {
+	woken := sys.Wake(addr(&b.cells[i].word), math.MaxInt32) > 0
+	crash.Point("ring.woken")
+	b.cells[i].word.CompareAndSwap(v, v-waking+awake)
+	return woken
 }
 
-func (b *Bell) set(i int) { b.bits[i/64].Or(1 << (i % 64)) }
+// Rouse wakes all that sleep on cell i, whatever its state, and leaves that as
+// it is: if this process dies or is stopped here nobody's wake-up is lost with it.
+func (b *Bell) Rouse(i int) {
+	b.cells[i].word.Add(nextCell)
+	sys.Wake(addr(&b.cells[i].word), math.MaxInt32)
+}
 
-// clear clears bit i and tells whether it was set.
-func (b *Bell) clear(i int) bool { return b.bits[i/64].And(^(uint64(1)<<(i%64)))&(1<<(i%64)) != 0 }
+// arm makes cell i asleep, sets its bit, and returns the word to sleep on. The
+// caller excludes leave.
+func (b *Bell) arm(i int) (v uint32) {
+	c := &b.cells[i].word
+	for range maxMoves {
+		old := c.Load()
+		v = old&^stateMask | asleep
+		if v == old || c.CompareAndSwap(old, v) {
+			break
+		}
+	}
+	crash.Point("wait.asleep")
+	if !b.Waiting(i) {
+		b.bits[i/64].Or(1 << (i % 64))
+	}
+	return v
+}
 
-// Forget clears the bit of participant i, who is dead or has left.
-func (b *Bell) Forget(i int) { b.clear(i) }
+// leave ends what arm began. The caller excludes arm.
+func (b *Bell) leave(i int) {
+	b.clear(i)
+	c := &b.cells[i].word
+	if v := c.Load(); v&stateMask == asleep {
+		c.CompareAndSwap(v, v-asleep+awake)
+	}
+}
+
+func (b *Bell) clear(i int) { b.bits[i/64].And(^(uint64(1) << (i % 64))) }
+
+// Forget makes participant i, who is dead or has left, awake.
+func (b *Bell) Forget(i int) {
+	b.clear(i)
+	b.cells[i].word.And(^uint32(stateMask))
+}

@@ -17,9 +17,9 @@ import (
 // in the kernel itself while few do, through a shared poller when many do. The
 // others sleep on channels and follow when the leader comes back.
 //
-// A goroutine is armed (its node has the cell's value, the bit is set) before it
-// looks for the last time, and only then queues up behind the leader. Every ring
-// changes the cell; so one who finds it changed since it was armed looks again.
+// A goroutine is armed (the cell is asleep, and its node has the cell's word)
+// before it looks for the last time, and only then queues up behind the leader.
+// Every ring changes the word; so one who finds it changed since looks again.
 type Gate struct {
 	bell   Bell
 	me     int
@@ -45,7 +45,7 @@ func NewGate(bell Bell, me int, policy isthmus.Policy, each bool) *Gate {
 type node struct {
 	cancel atomic.Uint32 // a private futex: not 0 ends the wait
 	ch     chan struct{} // a token here ends the wait
-	seq    uint32        // the cell's value when the node was armed
+	seq    uint32        // the cell's word when the node was armed
 }
 
 var nodes = sync.Pool{New: func() any { return &node{ch: make(chan struct{}, 1)} }}
@@ -130,10 +130,8 @@ func (w *Waiter) Next() error {
 // memory allows, since a peer on another CPU answers in a tenth of a microsecond.
 func (w *Waiter) spinOnce() error {
 	w.spins++
-	if w.spins > 32 {
-		pause(1)
-	}
-	if w.spins%32 != 0 {
+	Pause()
+	if w.spins%8 != 0 {
 		return nil
 	}
 	if w.began.IsZero() {
@@ -169,8 +167,7 @@ func (w *Waiter) arm() error {
 	if first {
 		g.nodes = append(g.nodes, w.n)
 	}
-	w.n.seq = g.bell.cells[g.me].word.Load()
-	g.bell.set(g.me)
+	w.n.seq = g.bell.arm(g.me)
 	crash.Point("wait.armed")
 	w.state = armed
 	return nil
@@ -282,7 +279,7 @@ func (g *Gate) leave(n *node) {
 		}
 	}
 	if len(g.nodes) == 0 {
-		g.bell.clear(g.me)
+		g.bell.leave(g.me)
 	} else if g.leader == nil {
 		// The token may have been n's; the next one looks for itself.
 		g.nodes[0].signal()
@@ -304,8 +301,7 @@ func (g *Gate) Kick() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if len(g.nodes) > 0 {
-		g.bell.clear(g.me)
-		g.bell.wake(g.me)
+		g.bell.Rouse(g.me)
 		for _, n := range g.nodes {
 			n.signal()
 		}
