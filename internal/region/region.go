@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -395,18 +396,20 @@ func (r *Region) Blocks() int64 {
 // Removed tells whether the region was marked as removed.
 func (r *Region) Removed() bool { return head(r.mem).removed.Load() != 0 }
 
-// Linked tells, by asking the kernel, whether a named region still has its
-// name: whoever uses rm instead of Remove does not mark it.
-func (r *Region) Linked() bool {
-	if r.dir == "" {
-		return true
-	}
-	st, err := sys.Fstat(r.f)
-	return err != nil || st.Links > 0
-}
+// RemovedWord is where Removed looks: not 0 if the region was removed.
+func (r *Region) RemovedWord() *atomic.Uint32 { return &head(r.mem).removed }
 
-// Truncated tells whether the file is shorter than the region.
-func (r *Region) Truncated() bool {
+// Intact asks the kernel whether a named region still has its name, and all its
+// bytes: whoever uses rm instead of Remove does not mark it.
+func (r *Region) Intact() error {
 	st, err := sys.Fstat(r.f)
-	return err == nil && st.Size < r.geo.Size
+	switch {
+	case err != nil:
+		return nil // closed: that is told elsewhere
+	case r.dir != "" && st.Links == 0:
+		return isthmus.ErrRemoved
+	case st.Size < r.geo.Size:
+		return fmt.Errorf("%w: the file was truncated under its users", isthmus.ErrCorrupt)
+	}
+	return nil
 }

@@ -97,7 +97,7 @@ func TestSuccessor(t *testing.T) {
 	if err := os.Remove(dir + "/mailbox.a"); err != nil {
 		t.Fatal(err)
 	}
-	if old.Linked() {
+	if !errors.Is(old.Intact(), isthmus.ErrRemoved) {
 		t.Error("the old one seems to have its name")
 	}
 	next := made(t, dir)
@@ -105,7 +105,7 @@ func TestSuccessor(t *testing.T) {
 	if err := old.Remove(nil); err != nil {
 		t.Error(err)
 	}
-	if !next.Linked() || next.Removed() || next.ID() == old.ID() {
+	if next.Intact() != nil || next.Removed() || next.ID() == old.ID() {
 		t.Error("the successor was touched")
 	}
 }
@@ -181,7 +181,7 @@ func TestFaultsAreOurs(t *testing.T) {
 	if err := os.Truncate(dir+"/mailbox.a", 0); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.gone(); !errors.Is(err, isthmus.ErrCorrupt) || !r.Truncated() {
+	if _, err := r.gone(); !errors.Is(err, isthmus.ErrCorrupt) || !errors.Is(r.Intact(), isthmus.ErrCorrupt) {
 		t.Errorf("a truncated region: %v", err)
 	}
 	guarded := func(fn func()) (err error) {

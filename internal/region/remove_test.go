@@ -165,7 +165,7 @@ func TestRemoveTwiceAtOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 		all.Wait()
-		if !next.Linked() || next.Removed() {
+		if next.Intact() != nil || next.Removed() {
 			t.Fatal("the successor was removed")
 		}
 		if err := next.Remove(nil); err != nil {
@@ -226,8 +226,8 @@ func TestDiscard(t *testing.T) {
 	// Somebody replaced what could not be opened by what can.
 	good := made(t, dir)
 	defer good.Close()
-	if err := Discard(dir, "a", Mailbox); err != nil || !good.Linked() || good.Removed() {
-		t.Errorf("a good one: %v, still there: %t", err, good.Linked())
+	if err := Discard(dir, "a", Mailbox); err != nil || good.Intact() != nil || good.Removed() {
+		t.Errorf("a good one: %v, still there: %t", err, good.Intact() == nil)
 	}
 }
 

@@ -31,7 +31,7 @@ func attach(r *region.Region, s *shape, opts Options) (q *Queue, err error) {
 	}
 	uid, gid := sys.Credentials()
 	q = &Queue{shared: v, r: r, shape: s, opts: opts, idle: make(chan struct{}),
-		uid: uint32(uid), gid: uint32(gid), pid: uint32(os.Getpid())}
+		uid: uint32(uid), gid: uint32(gid), pid: uint32(os.Getpid()), removed: r.RemovedWord(), born: time.Now()}
 	if n := uint64(len(q.slots)); n&(n-1) == 0 && n > 1 {
 		q.mask = n - 1
 	}
@@ -167,7 +167,7 @@ func (q *Queue) hasMessagesFrom(i int) bool {
 // settle fills place i, whose token this handle has.
 func (q *Queue) settle(i int) {
 	p := &q.parts[i]
-	q.me = i
+	q.me, q.self = i, p
 	q.gen = max(1, (p.gen.Load()+1)&genMask)
 	p.gen.Store(q.gen)
 	p.sent, p.received = 0, 0

@@ -19,24 +19,31 @@ import (
 // has forbidden new calls, waits for the slots that this handle is writing; and
 // who finds, having claimed a slot, that the handle was closed, lets go of it.
 func (q *Queue) postFast(m *isthmus.Message) bool {
-	if len(m.Data) > inlineBytes || m.Priority != 0 || q.shape.mode == modeZero || q.gone() != nil {
+	if len(m.Data) > inlineBytes || m.Priority != 0 || q.shape.mode == modeZero || !q.open() {
 		return false
 	}
-	me := &q.parts[q.me]
-	t := me.tail & posMask
-	if shared := q.control.tail.Load() & posMask; ahead(shared, t) > 0 {
+	me := q.self
+	t, shared := me.tail&posMask, q.control.tail.Load()&posMask
+	if ahead(shared, t) > 0 {
 		t = shared
 	}
+	if !q.there(t) {
+		return false
+	}
 	sl := q.at(t)
-	if !q.there(t) || !sl.state.CompareAndSwap(word(t, 0, free), word(t, q.me, writing)) {
+	if !sl.state.CompareAndSwap(word(t, 0, free), word(t, q.me, writing)) {
 		return false
 	}
 	crash.Point("fast.claimed")
-	if q.gone() != nil {
+	if q.closed() {
 		_ = q.release(sl, writing) // not Free(t) again: others may have gone past it
 		return false
 	}
-	q.sentAt(me, t, t, 0)
+	if t%lazy == 0 || q.crowd.Load() > 0 {
+		q.sentAt(me, t, t, 0)
+	} else {
+		me.tail = (t + 1) & posMask
+	}
 	sl.id = uint64(q.sender())
 	sl.size, sl.flags, sl.attempts = uint32(len(m.Data)), 0, 0
 	sl.typ, sl.priority = m.Type, 0
@@ -48,23 +55,33 @@ func (q *Queue) postFast(m *isthmus.Message) bool {
 		return false
 	}
 	crash.Point("fast.published")
+	if q.bells[bellMessage].Any() {
+		q.bells[bellMessage].Ring(t)
+	}
 	atomic.AddUint64(&me.sent, 1)
 	if q.roles.Load()&roleSender == 0 {
 		q.becomes(roleSender)
 	}
-	q.bells[bellMessage].Ring(t)
 	return true
 }
+
+// open tells whether the straight paths may be taken; if not, gone tells why,
+// or that only they may not.
+func (q *Queue) open() bool {
+	return !q.closed() && q.removed.Load() == 0 && (q.ownerGen == 0 || q.gone() == nil)
+}
+
+func (q *Queue) closed() bool { return q.calls.Load()&closedBit != 0 }
 
 // liftFast receives a small message if the slot at the head holds one, and
 // tells whether it did.
 func (q *Queue) liftFast(buf []byte, own bool, m *isthmus.Message) bool {
-	if q.opts.Owner || q.gone() != nil {
+	if q.opts.Owner || !q.open() {
 		return false
 	}
-	me := &q.parts[q.me]
+	me := q.self
 	hw, mine := q.control.head.Load(), me.head
-	if mine>>posBits != hw>>posBits || ahead(mine&posMask, hw&posMask) < 0 {
+	if mine>>posBits != hw>>posBits || ahead(mine, hw) < 0 {
 		mine = hw
 	}
 	h := mine & posMask
@@ -90,13 +107,19 @@ func (q *Queue) liftFast(buf []byte, own bool, m *isthmus.Message) bool {
 	}
 	crash.Point("fast.lifted")
 	race.Acquire()
-	q.receivedUpTo(find{hw: hw, h: (h + 1) & posMask})
+	if h%lazy == 0 || q.crowd.Load() > 0 {
+		q.receivedUpTo(find{hw: hw, h: (h + 1) & posMask})
+	} else {
+		me.head = mine&^posMask | (h+1)&posMask
+	}
 	atomic.AddUint64(&me.received, 1)
 	if q.roles.Load()&roleReceiver == 0 {
 		q.becomes(roleReceiver)
 	}
 	q.drained(h)
-	q.ringRoom(h)
+	if q.bells[bellRoom].Any() {
+		q.ringRoom(h)
+	}
 	return true
 }
 
@@ -107,13 +130,14 @@ func (q *Queue) liftSoon(buf []byte, own bool, m *isthmus.Message) bool {
 	if !g.MaySpin() {
 		return false
 	}
-	for range soon {
-		if q.glance() && q.liftFast(buf, own, m) {
+	q.followBehind()
+	for i := range soon {
+		looks, ok := q.glance()
+		if ok && q.liftFast(buf, own, m) {
+			q.pace.cameSoon(looks + i*glances)
 			g.Spun()
 			return true
 		}
 	}
 	return false
 }
-
-const soon = 16

@@ -15,6 +15,7 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	isthmus "github.com/isthmus-ipc/isthmus"
 	"github.com/isthmus-ipc/isthmus/internal/region"
@@ -52,6 +53,8 @@ type Queue struct {
 	mask    uint64 // slots-1 if that is a power of two
 	segMask uint64
 	me      int
+	self    *participant // &parts[me]
+	removed *atomic.Uint32
 	gen     uint32
 	// ownerGen is the generation of an inbox's owner, if that is somebody else.
 	ownerGen uint32
@@ -72,6 +75,11 @@ type Queue struct {
 	small    loanPool
 	sweeping sync.Mutex
 	kept     keep // of an inbox's owner
+	pace     pace
+	born     time.Time
+	asked    atomic.Int64  // when stillThere asked last, since born
+	moved    atomic.Uint64 // how many messages this handle had sent and received then
+	busy     atomic.Int32  // how often it slept since then
 	known    atomic.Pointer[[]acquaintance]
 	peers    peers
 }
@@ -339,17 +347,34 @@ func (q *Queue) Region() *region.Region { return q.r }
 // slow is what a call does before it sleeps: look whether it would sleep for ever.
 func (q *Queue) slow(w *wait.Waiter) error {
 	if w.Parked() {
-		if !q.r.Linked() {
-			return isthmus.ErrRemoved
-		}
-		if q.r.Truncated() {
-			return fmt.Errorf("%w: the file was truncated under its users", isthmus.ErrCorrupt)
+		if err := q.stillThere(); err != nil {
+			return err
 		}
 		q.peers.sync(q)
 		return q.gone()
 	}
 	return nil
 }
+
+// stillThere asks the kernel whether the file was removed by hand or truncated.
+// In the middle of traffic, when messages come and go between one sleep and the
+// next, it does so only now and then.
+func (q *Queue) stillThere() error {
+	now := int64(time.Since(q.born))
+	moved := atomic.LoadUint64(&q.self.sent) + atomic.LoadUint64(&q.self.received)
+	if q.moved.Swap(moved) == moved || now-q.asked.Load() > int64(askPeriod) {
+		q.asked.Store(now)
+		q.busy.Store(0)
+	} else if q.busy.Add(1) > askBusy {
+		return nil
+	}
+	return q.r.Intact()
+}
+
+const (
+	askPeriod = 10 * time.Millisecond
+	askBusy   = 16 // sleeps
+)
 
 // next waits for the next occasion to try.
 func (q *Queue) next(w *wait.Waiter) error {

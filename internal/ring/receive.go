@@ -156,7 +156,7 @@ func (q *Queue) await(ctx context.Context, r *request) (err error) {
 			break
 		}
 		if !w.Parked() {
-			q.glance()
+			_, _ = q.glance()
 		}
 		if err = q.get(r); err != isthmus.ErrEmpty {
 			break
@@ -288,7 +288,7 @@ func (q *Queue) meet(i int, gen uint32) isthmus.Identity {
 	p := &q.parts[i]
 	name := string(p.name[:min(p.nlen.Load(), region.MaxName)])
 	id := isthmus.Identity{PID: int(p.pid.Load()), UID: int(p.uid.Load()), GID: int(p.gid.Load()), Name: name}
-	if p.ns.Load() == q.parts[q.me].ns.Load() && p.fd.Load() > 0 {
+	if p.ns.Load() == q.self.ns.Load() && p.fd.Load() > 0 {
 		id.Verified = q.r.HeldBy(i, id.PID, int(p.fd.Load()-1), id.UID, id.GID)
 	}
 	for {
@@ -320,7 +320,7 @@ func (q *Queue) acknowledge(sl *slot) error {
 
 // received tells whom it concerns that a message is received.
 func (q *Queue) received(flags uint16, id uint64) {
-	atomic.AddUint64(&q.parts[q.me].received, 1)
+	atomic.AddUint64(&q.self.received, 1)
 	if to := int(id >> 32 & 0xffff); flags&flagDeliver != 0 && to < len(q.parts) {
 		q.bells[bellReceipt].RingTo(to)
 	}

@@ -48,7 +48,7 @@ func (q *Queue) outgoing(m *isthmus.Message, flags uint16) (outgoing, error) {
 func (q *Queue) becomes(role uint32) {
 	if q.roles.Load()&role == 0 {
 		q.roles.Or(role)
-		q.parts[q.me].roles.Or(role)
+		q.self.roles.Or(role)
 	}
 }
 
@@ -117,7 +117,7 @@ func (q *Queue) commit(sl *slot, o *outgoing) error {
 		return err
 	}
 	crash.Point("send.published")
-	atomic.AddUint64(&q.parts[q.me].sent, 1)
+	atomic.AddUint64(&q.self.sent, 1)
 	return nil
 }
 
@@ -186,6 +186,9 @@ func (q *Queue) postWhenRoom(ctx context.Context, o *outgoing) (sl *slot, err er
 		}
 		if err = q.next(&w); err != nil {
 			break
+		}
+		if !w.Parked() {
+			q.glanceAhead()
 		}
 	}
 	if err != nil {
@@ -295,7 +298,7 @@ func (q *Queue) withdraw(sl *slot, id uint64) bool {
 		return false
 	}
 	crash.Point("deliver.withdrawn")
-	atomic.AddUint64(&q.parts[q.me].sent, ^uint64(0))
+	atomic.AddUint64(&q.self.sent, ^uint64(0))
 	q.drained(posOf(s))
 	q.ringRoom(uint64(q.me))
 	return true

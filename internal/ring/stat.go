@@ -114,7 +114,7 @@ func (q *Queue) statSpan(st *Stat, slots []slot) {
 }
 
 func (q *Queue) statParticipants(st *Stat) {
-	own := q.parts[q.me].ns.Load()
+	own := q.self.ns.Load()
 	for i := range q.parts {
 		p := &q.parts[i]
 		if p.live.Load() == 0 || i == q.me && q.opts.Inspect {

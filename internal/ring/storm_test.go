@@ -120,7 +120,7 @@ func stormReceive(ctx context.Context, q *Queue, seed int, received *atomic.Int6
 
 // dump is what a handle looks like from inside.
 func (q *Queue) dump() string {
-	out := fmt.Sprintf("handle %d: tail %d head %#x mine tail %d head %#x\n", q.me, q.control.tail.Load(), q.control.head.Load(), q.parts[q.me].tail, q.parts[q.me].head)
+	out := fmt.Sprintf("handle %d: tail %d head %#x mine tail %d head %#x\n", q.me, q.control.tail.Load(), q.control.head.Load(), q.self.tail, q.self.head)
 	for i := range q.slots {
 		s := q.slots[i].state.Load()
 		out += fmt.Sprintf("slot %d: position %d owner %d phase %d id %#x\n", i, posOf(s), ownerOf(s), phaseOf(s), loadID(&q.slots[i]))

@@ -6,7 +6,6 @@ import (
 	isthmus "github.com/isthmus-ipc/isthmus"
 	"github.com/isthmus-ipc/isthmus/internal/crash"
 	"github.com/isthmus-ipc/isthmus/internal/race"
-	"github.com/isthmus-ipc/isthmus/internal/wait"
 )
 
 // The protocol of the slots.
@@ -137,7 +136,7 @@ const lazy = 32
 // that others hold: the receivers that are just copying out will be done soon.
 func (q *Queue) reserve(p phase, thorough bool) (*slot, uint64, error) {
 	n := uint64(len(q.slots))
-	me := &q.parts[q.me]
+	me := q.self
 	shared := q.control.tail.Load() & posMask
 	t := me.tail & posMask
 	if ahead(shared, t) > 0 {
@@ -279,7 +278,7 @@ func (q *Queue) search(left *int64) (find, error) {
 // scan looks at one lap of slots from the head on. It asks for another scan if
 // what it saw was overtaken.
 func (q *Queue) scan(hw uint64, left *int64) (_ find, again bool) {
-	me := &q.parts[q.me]
+	me := q.self
 	start := hw & posMask
 	if mine := me.head; mine>>posBits == hw>>posBits && ahead(mine&posMask, start) > 0 {
 		start = mine & posMask
@@ -355,7 +354,7 @@ func (q *Queue) took(found find) {
 // receivedUpTo notes that no slot before f.h is Ready, as of the head f.hw. An
 // epoch that has changed since makes the note void.
 func (q *Queue) receivedUpTo(f find) {
-	me := &q.parts[q.me]
+	me := q.self
 	next := f.hw&^posMask | f.h
 	if me.head == next {
 		return
@@ -366,29 +365,6 @@ func (q *Queue) receivedUpTo(f find) {
 		q.control.head.CompareAndSwap(f.hw, next)
 	}
 }
-
-// glance looks at the slot at the head, closely and for a short time, and tells
-// whether a message appeared there.
-func (q *Queue) glance() bool {
-	h := q.parts[q.me].head & posMask
-	if shared := q.control.head.Load() & posMask; ahead(shared, h) > 0 {
-		h = shared
-	}
-	if !q.there(h) {
-		return false
-	}
-	state := &q.at(h).state
-	for range glances {
-		s := state.Load()
-		if posOf(s) == h && phaseOf(s) == ready {
-			return true
-		}
-		wait.Pause()
-	}
-	return false
-}
-
-const glances = 64
 
 // mayTake tells whether a slot in state s holds a message for this handle: for
 // anyone, or a gift to it.
