@@ -10,6 +10,7 @@ import (
 	isthmus "github.com/isthmus-ipc/isthmus"
 	"github.com/isthmus-ipc/isthmus/address"
 	"github.com/isthmus-ipc/isthmus/mailbox"
+	"github.com/isthmus-ipc/isthmus/process"
 	"github.com/spf13/cobra"
 )
 
@@ -116,14 +117,17 @@ func (o *sendOpts) verb(to isthmus.Sender) (func(context.Context, []byte) error,
 	}, nil
 }
 
-// limit is the largest message that the endpoint takes, as far as it says.
+// limit is the largest message that the endpoint takes.
 func limit(to isthmus.Sender) (int, error) {
-	b, ok := to.(interface{ Stat() (mailbox.Stat, error) })
-	if !ok {
-		return math.MaxInt32, nil
+	switch to := to.(type) {
+	case interface{ Stat() (mailbox.Stat, error) }:
+		st, err := to.Stat()
+		return st.MaxMessage, err
+	case interface{ Stat() (process.Stat, error) }:
+		st, err := to.Stat()
+		return st.MaxMessage, err
 	}
-	st, err := b.Stat()
-	return st.MaxMessage, err
+	return math.MaxInt32, nil // it will tell when it is sent
 }
 
 func (o *sendOpts) sendRaw(ctx context.Context, to isthmus.Sender, send func(context.Context, []byte) error) error {

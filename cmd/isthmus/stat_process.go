@@ -17,10 +17,11 @@ func writeProcess(out io.Writer, i address.Info) error {
 	row := func(what, format string, args ...any) { fmt.Fprintf(w, what+"\t"+format+"\n", args...) }
 	row("address", "%v", i.Address)
 	row("process", "%s", processText(i))
-	row("owner", "%s", userName(i.UID))
+	row("owner", "%s, mode %s", userName(i.UID), modeText(i))
 	row("joined", "%s", i.Created.Format(time.RFC3339))
 	row("capacity", "%s", i.Capacity)
 	row("messages", "%d waiting (%s)", i.Depth, bytesText(i.Bytes))
+	row("largest message", "%s", bytesText(int64(i.Process.MaxMessage)))
 	row("memory", "%s", bytesText(i.Reserved))
 	row("totals", "%d sent, %d received", i.Sent, i.Received)
 	senders := otherSenders(i.Process.Senders)
