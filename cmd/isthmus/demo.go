@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -55,7 +56,8 @@ func newDemoCmd(s *IOStreams) *cobra.Command {
 	return &cobra.Command{
 		Use: "demo", Short: "A short tour, with real processes",
 		Long: `Show what there is, with real processes, and check every result. The demo works in
-a directory of its own, which it removes at the end.`,
+a directory of its own, which it removes at the end, whatever ends it (but for
+SIGKILL; its processes end even then).`,
 		Args: exactly(0, ""),
 		RunE: func(*cobra.Command, []string) error { return runDemo(s) },
 	}
@@ -64,18 +66,24 @@ a directory of its own, which it removes at the end.`,
 func runDemo(s *IOStreams) (err error) {
 	ctx, stop := interruptible(context.Background(), demoGrace)
 	defer stop()
-	limited, cancel := context.WithTimeout(ctx, demoLimit)
-	defer cancel()
+	ctx, done := attended(ctx, s.Out)
+	defer done()
 	t, err := newTour(s)
 	if err != nil {
 		return err
 	}
 	defer func() {
 		if rerr := os.RemoveAll(t.tmp); rerr != nil {
-			err = errors.Join(err, fmt.Errorf("clean up: %w", rerr))
+			err = errors.Join(err, told{fmt.Errorf("demo: clean up: %w", rerr)})
 		}
 	}()
-	return ended(ctx, t.walk(limited))
+	limited, cancel := context.WithTimeout(ctx, demoLimit)
+	defer cancel()
+	err = t.walk(limited)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = fmt.Errorf("demo: not done within %v: the machine may be busy: %w", demoLimit, err)
+	}
+	return ended(ctx, err)
 }
 
 func newTour(s *IOStreams) (*tour, error) {
@@ -108,32 +116,42 @@ func (t *tour) walk(ctx context.Context) error {
 	began := time.Now()
 	var summary strings.Builder
 	w := tabwriter.NewWriter(&summary, 0, 0, 3, ' ', 0)
+	var out error
+	say := func(format string, args ...any) {
+		if _, err := fmt.Fprintf(t.io.Out, format, args...); err != nil && out == nil {
+			out = outputError(err)
+		}
+	}
+	over := func() error { return cmp.Or(out, ctx.Err()) }
 	n := 0
 	err := each(steps(), func(st step) error {
+		if over() != nil {
+			return nil
+		}
 		n++
-		fmt.Fprintf(t.io.Out, "%s\n   %s\n", t.io.bold(fmt.Sprintf("%d. %s", n, st.title)), st.what)
+		say("%s\n   %s\n", t.io.bold(fmt.Sprintf("%d. %s", n, st.title)), st.what)
 		result, err := t.take(ctx, st)
-		switch {
-		case err != nil && ctx.Err() != nil:
-			return ctx.Err()
-		case err != nil:
+		if over() != nil {
+			return nil
+		}
+		if err != nil {
 			result = "WRONG: " + err.Error()
 			err = fmt.Errorf("demo: %s: %w", st.title, err)
 		}
-		fmt.Fprintf(t.io.Out, "   → %s\n\n", result)
+		say("   → %s\n\n", result)
 		fmt.Fprintf(w, "   %s\t%s\n", st.title, result)
 		return err
 	})
 	_ = w.Flush()
-	if ctx.Err() != nil {
-		return ctx.Err()
+	if over() != nil {
+		return over()
 	}
 	verdict := "everything was as it should be"
 	if err != nil {
 		verdict = "something was wrong"
 	}
-	fmt.Fprintf(t.io.Out, "%s\n%s   In %.1f s; %s.\n", t.io.bold("Summary"), summary.String(), time.Since(began).Seconds(), verdict)
-	return err
+	say("%s\n%s   In %.1f s; %s.\n", t.io.bold("Summary"), summary.String(), time.Since(began).Seconds(), verdict)
+	return cmp.Or(out, err)
 }
 
 func (t *tour) take(ctx context.Context, st step) (string, error) {

@@ -48,12 +48,13 @@ func exitCode(err error) int {
 	return exitFailed
 }
 
-// report tells the user, unless it was the user who ended it.
+// report tells the user, unless it was the user who ended it, and all is well.
 func report(s *IOStreams, cmd *cobra.Command, err error) {
 	var usage usageError
 	var sig signalError
+	var tell told
 	switch {
-	case err == nil, errors.As(err, &sig):
+	case err == nil, errors.As(err, &sig) && !errors.As(err, &tell):
 		return
 	case errors.As(err, &usage):
 		fmt.Fprintf(s.Err, "isthmus: %v\nSee %s --help.\n", err, cmd.CommandPath())

@@ -30,7 +30,8 @@ A message counts as received when it has been written out, and not before. If
 recv is interrupted, or killed, or cannot write, what it has not written goes to
 another receiver; after a kill it may be that a message is written twice, never
 that it is lost. What was written into a pipe is the business of the pipe's
-reader: take -n to not write more than it wants.
+reader: take -n to not write more than it wants. When that reader leaves recv
+ends, as if by SIGPIPE (status 141), also while it waits.
 
 With process:NAME recv is itself that process: it joins under the name, which no
 living process may have, and leaves at the end. Its inbox, and what it has not
@@ -73,9 +74,10 @@ many receivers had it before).`,
 }
 
 func runRecv(o *recvOpts) error {
-	catchPipe()
 	ctx, stop := interruptible(context.Background(), grace)
 	defer stop()
+	ctx, done := attended(ctx, o.io.Out)
+	defer done()
 	from, err := address.Receiver(o.addr, o.opts)
 	if err != nil {
 		return err
