@@ -55,9 +55,9 @@ func steps() []step {
 func newDemoCmd(s *IOStreams) *cobra.Command {
 	return &cobra.Command{
 		Use: "demo", Short: "A short tour, with real processes",
-		Long: `Show what there is, with real processes, and check every result. The demo works in
-a directory of its own, which it removes at the end, whatever ends it (but for
-SIGKILL; its processes end even then).`,
+		Long: `Show what there is, with real processes, and check every result. The demo works
+in a directory of its own, which it removes at the end, whatever ends it but
+SIGKILL; its processes end even then.`,
 		Args: exactly(0, ""),
 		RunE: func(*cobra.Command, []string) error { return runDemo(s) },
 	}

@@ -19,11 +19,11 @@ type endpoint struct {
 func (e *endpoint) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.BoolVar(&e.try, "try", false, "do not wait: exit with status 75 if that would be necessary")
-	f.DurationVar(&e.timeout, "timeout", 0, "wait no longer than this for any one message (500ms, 10s, 1h), and exit with status 124")
+	f.DurationVar(&e.timeout, "timeout", 0, "wait no longer than this `TIME` for any one message (500ms, 10s, 1h), and exit with status 124")
 	f.Var(capacityFlag{&e.opts.Capacity}, "capacity", "how many messages a new mailbox or inbox holds (1024 if not given); an existing one must hold as many")
 	f.Var(sizeFlag[int]{&e.opts.MaxMessage}, "max-message", "the largest message a new mailbox or inbox takes (64K if not given); an existing mailbox must take as large ones")
-	f.Var(sizeFlag[int64]{&e.opts.Memory}, "memory", "memory of a new mailbox or inbox for messages of more than 72 bytes")
-	cmd.MarkFlagsMutuallyExclusive("try", "timeout")
+	f.Var(sizeFlag[int64]{&e.opts.Memory}, "memory", "the memory that a new mailbox or inbox reserves for all messages of more than 72 bytes together (4M if not given, or one of the largest if that is more)")
+	exclusive(cmd, "--try does not wait at all", "try", "timeout")
 	cmd.ValidArgsFunction = completeAddress
 }
 

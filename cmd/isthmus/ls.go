@@ -28,8 +28,8 @@ func newLsCmd(s *IOStreams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "ls [KIND…]", Short: "List what there is",
 		Long: "List the objects of every KIND (" + strings.Join(kinds, ", ") + "), or of all kinds.\n\n" +
-			"A process is listed from when it joins until it leaves. One that died without leaving\n" +
-			"is shown as dead, until it is removed or another one joins under its name.",
+			"A process is listed from when it joins until it leaves. One that died without\n" +
+			"leaving is shown as dead, until it is removed or another one joins under its\nname.",
 		Example: `  isthmus ls
   isthmus ls mailbox --json`,
 		ValidArgs: kinds,

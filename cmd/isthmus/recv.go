@@ -60,16 +60,16 @@ many receivers had it before).`,
 	}
 	o.flags(cmd)
 	f := cmd.Flags()
-	f.Uint64VarP(&o.n, "count", "n", 1, "how many messages to receive")
+	f.Uint64VarP(&o.n, "count", "n", 1, "how many messages to receive, a `NUMBER`")
 	f.BoolVar(&o.all, "all", false, "receive what is there, and stop")
 	f.BoolVarP(&o.follow, "follow", "f", false, "go on receiving until interrupted")
 	f.BoolVar(&o.format.json, "json", false, "write an object a message, with sender, type, priority and time")
 	f.BoolVar(&o.format.raw, "raw", false, "write the messages as they are, with nothing between them")
 	f.BoolVarP(&o.format.null, "null", "0", false, "write a NUL after a message, not a newline")
-	cmd.MarkFlagsMutuallyExclusive("count", "all", "follow")
-	cmd.MarkFlagsMutuallyExclusive("json", "raw", "null")
-	cmd.MarkFlagsMutuallyExclusive("all", "timeout")
-	cmd.MarkFlagsMutuallyExclusive("try", "follow")
+	exclusive(cmd, "each says how many messages to receive", "count", "all", "follow")
+	exclusive(cmd, "each says how to write a message", "json", "raw", "null")
+	exclusive(cmd, "--all does not wait", "all", "timeout")
+	exclusive(cmd, "--follow waits for messages, --try does not wait", "try", "follow")
 	return cmd
 }
 

@@ -53,19 +53,16 @@ func newRootCmd(s *IOStreams) *cobra.Command {
 			}
 			return err
 		},
-		// Cobra checks these by itself, but its error does not say that it is one of usage.
-		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
-			if err := cmd.ValidateFlagGroups(); err != nil {
-				return usageError{err}
-			}
-			return nil
-		},
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Version:           version(),
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return checkGroups(cmd) },
+		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetIn(s.In)
 	root.SetOut(s.Out)
 	root.SetErr(s.Err)
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.SetFlagErrorFunc(flagError)
+	root.SetUsageTemplate(usage(root))
+	root.SetVersionTemplate("isthmus {{.Version}}\n")
 	root.AddCommand(
 		newSendCmd(s), newRecvCmd(s), newLsCmd(s), newStatCmd(s), newRmCmd(s),
 		newDemoCmd(s), newDemoRoleCmd(s), newManCmd(s),

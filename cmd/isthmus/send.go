@@ -31,8 +31,8 @@ func newSendCmd(s *IOStreams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "send ADDRESS [MESSAGE…]", Short: "Send messages",
 		Long: `Send every MESSAGE, or, if there is none, every line of standard input, without
-its newline. What was sent before an error, a signal or a kill stays sent; a line
-is sent whole or not at all.
+its newline. What was sent before an error, a signal or a kill stays sent; a
+line is sent whole or not at all.
 
 If the endpoint is full, send waits for room, and at capacity zero until the
 message was received.
@@ -62,10 +62,10 @@ process, or if it is dead or dies: what it has not received is lost then.`,
 	f.BoolVar(&o.raw, "raw", false, "send all of standard input as one message")
 	f.BoolVarP(&o.null, "null", "0", false, "messages on standard input end with a NUL, not a newline")
 	f.BoolVar(&o.deliver, "deliver", false, "wait until each message was received")
-	f.Int64Var(&o.typ, "type", 0, "the messages' type, a number of your own")
-	f.Uint32Var(&o.priority, "priority", 0, "the messages' priority, where the mechanism has such")
-	cmd.MarkFlagsMutuallyExclusive("raw", "null")
-	cmd.MarkFlagsMutuallyExclusive("try", "deliver")
+	f.Int64Var(&o.typ, "type", 0, "the messages' type, a `NUMBER` of your own; recv --json shows it")
+	f.Uint32Var(&o.priority, "priority", 0, "the messages' priority, a `NUMBER`; mailboxes and processes have none, and refuse any but 0")
+	exclusive(cmd, "each says how to cut standard input into messages", "raw", "null")
+	exclusive(cmd, "--deliver waits for the receipt, --try does not wait", "try", "deliver")
 	return cmd
 }
 
