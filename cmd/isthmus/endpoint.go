@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"time"
 
+	isthmus "github.com/isthmus-ipc/isthmus"
 	"github.com/isthmus-ipc/isthmus/address"
 	"github.com/spf13/cobra"
 )
@@ -32,9 +34,37 @@ func (e *endpoint) check(cmd *cobra.Command, addr string) (err error) {
 	if cmd.Flags().Changed("timeout") && e.timeout <= 0 {
 		return usagef("--timeout %v is not more than 0: take --try to not wait at all", e.timeout)
 	}
+	if err := e.checkMemory(); err != nil {
+		return err
+	}
 	e.addr, err = address.Parse(addr)
 	return err
 }
+
+const (
+	defaultMaxMessage = 64 << 10
+	defaultMemory     = 4 << 20
+	freeOfMemory      = 72 // a message of as many bytes needs none
+)
+
+// checkMemory bounds what a new mailbox reserves. The library's rule, room for as
+// many of the largest messages as the capacity says, is 1 GiB for --max-message 1M.
+func (e *endpoint) checkMemory() error {
+	most := int64(cmp.Or(e.opts.MaxMessage, defaultMaxMessage))
+	switch {
+	case e.opts.Memory != 0 && e.opts.Memory < most && most > freeOfMemory:
+		return usagef("--memory %d is less than one message of %d bytes: write more, or a smaller --max-message", e.opts.Memory, most)
+	case e.opts.Memory == 0 && e.opts.MaxMessage != 0 && e.opts.Capacity != isthmus.Unbounded:
+		e.opts.Memory = max(defaultMemory, most)
+	}
+	return nil
+}
+
+// memoryHelp is what send and recv say about it.
+const memoryHelp = `A new mailbox or inbox reserves its memory at once, a little for each message of
+--capacity and --memory for the data of larger ones, and does not grow: when the
+memory is full it is full, whatever the capacity. With --capacity unbounded it
+grows up to --memory, or half of the file system if that is not given.`
 
 // wait calls f with a context that ends when the time is up.
 func (e *endpoint) wait(ctx context.Context, f func(context.Context) error) error {

@@ -37,12 +37,14 @@ line is sent whole or not at all.
 If the endpoint is full, send waits for room, and at capacity zero until the
 message was received.
 
-With process:NAME the process that joined under the name gets them; a number is a
-PID, if no process has it for its name. It is an error if there is no such
-process, or if it is dead or dies: what it has not received is lost then.`,
+With process:NAME the process that joined under the name gets them; a number is
+a PID, if no process has it for its name. It is an error if there is no such
+process, or if it is dead or dies: what it has not received is lost then.
+
+` + memoryHelp,
 		Example: `  isthmus send orders "one tea" "two coffees"
   tail -f log | isthmus send lines
-  isthmus send files --raw --max-message 1M <picture.png
+  isthmus send files --raw --max-message 1M --memory 16M <picture.png
   isthmus send process:clerk "one tea"
   isthmus send orders --deliver --timeout 10s "an answer, please"`,
 		Args: atLeast(1, "ADDRESS"),
