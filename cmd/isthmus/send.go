@@ -72,6 +72,9 @@ process, or if it is dead or dies: what it has not received is lost then.
 }
 
 func runSend(o *sendOpts) error {
+	if err := o.carries(); err != nil {
+		return err // before anything is created
+	}
 	ctx, stop := interruptible(context.Background(), grace)
 	defer stop()
 	to, err := address.Sender(o.addr, o.opts)
@@ -95,6 +98,16 @@ func runSend(o *sendOpts) error {
 		return ended(ctx, o.sendRaw(ctx, to, send))
 	}
 	return ended(ctx, o.sendLines(ctx, to, send))
+}
+
+// carries refuses what the mechanism cannot carry. They have types, all of them.
+func (o *sendOpts) carries() error {
+	if o.priority == 0 {
+		return nil
+	}
+	return &isthmus.Error{Op: "send", Mechanism: string(o.addr.Scheme), Name: o.addr.Name,
+		Err: fmt.Errorf("priority %d: %w: a %s gives its messages out in the order in which they were sent, and priorities are for POSIX message queues (mq:/NAME), which this version does not have: leave --priority out",
+			o.priority, errors.ErrUnsupported, o.addr.Scheme)}
 }
 
 // verb chooses how to send, once for all messages.
