@@ -3,10 +3,13 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io/fs"
 	"math"
 
 	isthmus "github.com/isthmus-ipc/isthmus"
 	"github.com/isthmus-ipc/isthmus/address"
+	"github.com/isthmus-ipc/isthmus/mailbox"
 	"github.com/spf13/cobra"
 )
 
@@ -39,7 +42,14 @@ received by then, goes with it, and what it cannot write is lost.
 
 With --json a message is an object a line: data (or data_base64, if it is not
 UTF-8), sender, type, priority, time (when it was received) and redelivered (how
-many receivers had it before).`,
+many receivers had it before).
+
+A recv that waits creates the mailbox if there is none, so that it can be
+started before the first send, and says so on standard error, unless it was told
+what the new one shall be like. With --try or --all, which do not wait, it is
+an error if there is none.
+
+` + memoryHelp,
 		Example: `  isthmus recv orders
   isthmus recv orders --all --json
   isthmus recv lines --follow >>log
@@ -78,7 +88,7 @@ func runRecv(o *recvOpts) error {
 	defer stop()
 	ctx, done := attended(ctx, o.io.Out)
 	defer done()
-	from, err := address.Receiver(o.addr, o.opts)
+	from, err := o.open()
 	if err != nil {
 		return err
 	}
@@ -89,6 +99,36 @@ func runRecv(o *recvOpts) error {
 		err = serr
 	}
 	return ended(ctx, err)
+}
+
+// open opens the endpoint, and creates a mailbox if it may.
+func (o *recvOpts) open() (isthmus.Receiver, error) {
+	if o.addr.Scheme != address.Mailbox {
+		return address.Receiver(o.addr, o.opts)
+	}
+	asked := o.opts
+	o.opts.Existing = true
+	for {
+		from, err := address.Receiver(o.addr, o.opts)
+		if !errors.Is(err, fs.ErrNotExist) {
+			return from, err
+		}
+		if o.try || o.all {
+			return nil, &isthmus.Error{Op: "receive", Mechanism: string(o.addr.Scheme), Name: o.addr.Name,
+				Err: fmt.Errorf("%w: there is none of this name (isthmus ls shows them), and only a recv that waits creates one", fs.ErrNotExist)}
+		}
+		m, err := mailbox.Create(o.addr.Name, &mailbox.Config{Capacity: asked.Capacity, MaxMessage: asked.MaxMessage, Memory: asked.Memory})
+		if errors.Is(err, fs.ErrExist) {
+			continue // another process was faster
+		}
+		if err != nil {
+			return nil, err
+		}
+		if asked == (address.Options{}) {
+			fmt.Fprintf(o.io.Err, "isthmus: there was no mailbox %s: created it, and waiting\n", o.addr.Name)
+		}
+		return m, nil
+	}
 }
 
 // receive takes messages into b. As long as there are more it writes them in
