@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/isthmus-ipc/isthmus/internal/region"
@@ -40,7 +39,7 @@ type step struct {
 
 func steps() []step {
 	return []step{
-		{"Indirect naming", "One process sends the lines of a file to a mailbox, two processes receive them.", demoLines},
+		{"Indirect naming", "One process sends the lines of a file to a mailbox, two receive them.", demoLines},
 		{"Speed", "A million messages of 64 bytes go from one process to another.", demoRate},
 		{"Bounded", "A mailbox of four messages: what does not wait is told, what waits goes on.", demoBounded},
 		{"Zero", "No room at all: a send is over when the message was received.", demoZero},
@@ -115,7 +114,10 @@ func newTour(s *IOStreams) (*tour, error) {
 func (t *tour) walk(ctx context.Context) error {
 	began := time.Now()
 	var summary strings.Builder
-	w := tabwriter.NewWriter(&summary, 0, 0, 3, ' ', 0)
+	titles := 0 // columns of the longest
+	for _, st := range steps() {
+		titles = max(titles, len(st.title))
+	}
 	var out error
 	say := func(format string, args ...any) {
 		if _, err := fmt.Fprintf(t.io.Out, format, args...); err != nil && out == nil {
@@ -138,11 +140,10 @@ func (t *tour) walk(ctx context.Context) error {
 			result = "WRONG: " + err.Error()
 			err = fmt.Errorf("demo: %s: %w", st.title, err)
 		}
-		say("   → %s\n\n", result)
-		fmt.Fprintf(w, "   %s\t%s\n", st.title, result)
+		say("   → %s\n\n", wrapText(result, t.io.Width, 5, 5))
+		fmt.Fprintf(&summary, "   %-*s   %s\n", titles, st.title, wrapText(result, t.io.Width, titles+6, titles+6))
 		return err
 	})
-	_ = w.Flush()
 	if over() != nil {
 		return over()
 	}

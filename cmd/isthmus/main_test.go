@@ -18,6 +18,7 @@ func TestMain(m *testing.M) {
 		"noread":    noReader,
 		"exits":     exits,
 		"interrupt": interrupt,
+		"tty":       onTerminal,
 	})
 }
 

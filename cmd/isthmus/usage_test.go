@@ -2,11 +2,16 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
+	"regexp"
 	"runtime/debug"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
+	"github.com/isthmus-ipc/isthmus/mailbox"
+	"github.com/isthmus-ipc/isthmus/process"
 	"github.com/spf13/cobra"
 )
 
@@ -52,6 +57,29 @@ func TestGroupsHaveReasons(t *testing.T) {
 	}
 	if groups != 8 {
 		t.Errorf("%d groups of flags that exclude each other, not 8", groups)
+	}
+}
+
+// The help of stat names all that --json writes.
+func TestStatHelpNamesTheKeys(t *testing.T) {
+	now := time.Now()
+	for _, record := range []any{
+		mailboxRecord{Stat: mailbox.Stat{Created: now, Claims: []mailbox.ClaimStat{}, Participants: []mailbox.ParticipantStat{}}},
+		processRecord{Created: now, Participants: []process.Sender{}},
+	} {
+		text, err := json.Marshal(record)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var keys map[string]any
+		if err := json.Unmarshal(text, &keys); err != nil || len(keys) < 20 {
+			t.Fatalf("%d keys, %v", len(keys), err)
+		}
+		for key := range keys {
+			if !regexp.MustCompile(`\b` + key + `\b`).MatchString(statLong) {
+				t.Errorf("%T: %s is not in the help", record, key)
+			}
+		}
 	}
 }
 
