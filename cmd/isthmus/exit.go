@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 
 	isthmus "github.com/isthmus-ipc/isthmus"
@@ -46,6 +47,14 @@ func exitCode(err error) int {
 		return exitTimeout
 	}
 	return exitFailed
+}
+
+// found adds the remedy to an error that says that there is no such endpoint.
+func found(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w: isthmus ls shows what there is", err)
+	}
+	return err
 }
 
 // report tells the user, unless it was the user who ended it, and all is well.

@@ -37,7 +37,7 @@ func checkGroups(cmd *cobra.Command) error {
 }
 
 // flagError puts what is wrong with a flag into our words.
-func flagError(cmd *cobra.Command, err error) error {
+func flagError(_ *cobra.Command, err error) error {
 	var unknown *pflag.NotExistError
 	var bare *pflag.ValueRequiredError
 	var invalid *pflag.InvalidValueError
@@ -47,7 +47,7 @@ func flagError(cmd *cobra.Command, err error) error {
 		if unknown.GetSpecifiedShortnames() != "" {
 			dashes = "-"
 		}
-		return usagef("%s has no flag %s%s", cmd.CommandPath(), dashes, unknown.GetSpecifiedName())
+		return usagef("there is no flag %s%s", dashes, unknown.GetSpecifiedName())
 	case errors.As(err, &bare):
 		return usagef("--%s needs a value: write %s", bare.GetFlag().Name, values(bare.GetFlag()))
 	case errors.As(err, &invalid):

@@ -29,5 +29,5 @@ processes. What a dead process left can be removed; a living one is not.`,
 }
 
 func runRm(all []address.Address) error {
-	return each(all, func(a address.Address) error { return address.Remove(a, address.Options{}) })
+	return each(all, func(a address.Address) error { return found(address.Remove(a, address.Options{})) })
 }

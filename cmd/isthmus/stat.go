@@ -54,7 +54,7 @@ func runStat(o *statOpts) error {
 	i, err := address.Stat(o.addr, address.Options{})
 	switch {
 	case err != nil:
-		return err
+		return found(err)
 	case o.json:
 		return writeJSON(o.io.Out, recordOf(i))
 	case i.Process != nil:
