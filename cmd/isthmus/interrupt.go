@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	isthmus "github.com/isthmus-ipc/isthmus"
 	"github.com/isthmus-ipc/isthmus/internal/sys"
 )
 
@@ -107,9 +108,11 @@ func attended(parent context.Context, out io.Writer) (context.Context, func()) {
 // once already, and nothing would be cleaned up.
 func catchPipe() { signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) }
 
-// ended replaces the error of a context that ended by what ended it.
+// ended replaces the error of a context that ended, or of what was closed
+// therefore, by what ended it.
 func ended(ctx context.Context, err error) error {
-	if cause := context.Cause(ctx); errors.Is(err, context.Canceled) && cause != nil {
+	cause := context.Cause(ctx)
+	if cause != nil && (errors.Is(err, context.Canceled) || errors.Is(err, isthmus.ErrClosed)) {
 		return cause
 	}
 	return err

@@ -59,6 +59,7 @@ func newRootCmd(s *IOStreams) *cobra.Command {
 	root.SetFlagErrorFunc(flagError)
 	root.SetUsageTemplate(usage(root))
 	root.SetVersionTemplate("isthmus {{.Version}}\n")
+	root.Flags().BoolP("version", "v", false, "say which version this is, and what it was built from and with")
 	root.AddCommand(
 		newSendCmd(s), newRecvCmd(s), newLsCmd(s), newStatCmd(s), newRmCmd(s),
 		newDemoCmd(s), newDemoRoleCmd(s), newManCmd(s),

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"sync"
 
 	isthmus "github.com/isthmus-ipc/isthmus"
 	"github.com/isthmus-ipc/isthmus/address"
@@ -82,9 +83,22 @@ func runSend(o *sendOpts) error {
 		return err
 	}
 	defer to.Close()
-	send, err := o.verb(to)
+	how, err := o.verb(to)
 	if err != nil {
 		return err
+	}
+	// A read from a terminal does not end with the context. Leave the endpoint
+	// between two messages: who goes without that counts as one that died.
+	var turn sync.Mutex
+	context.AfterFunc(ctx, func() {
+		turn.Lock()
+		defer turn.Unlock()
+		_ = to.Close()
+	})
+	send := func(ctx context.Context, data []byte) error {
+		turn.Lock()
+		defer turn.Unlock()
+		return how(ctx, data)
 	}
 	switch {
 	case !o.stdin:
