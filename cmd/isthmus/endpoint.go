@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"slices"
 	"time"
 
 	isthmus "github.com/isthmus-ipc/isthmus"
@@ -26,6 +27,10 @@ func (e *endpoint) flags(cmd *cobra.Command) {
 	f.Var(sizeFlag[int]{&e.opts.MaxMessage}, "max-message", "the largest message a new mailbox or inbox takes (64K if not given); an existing mailbox must take as large ones")
 	f.Var(sizeFlag[int64]{&e.opts.Memory}, "memory", "the memory that a new mailbox or inbox reserves for all messages of more than 72 bytes together (4M if not given, or one of the largest if that is more)")
 	exclusive(cmd, "--try does not wait at all", "try", "timeout")
+	offer(cmd, "capacity", "zero", "unbounded")
+	for _, name := range []string{"timeout", "max-message", "memory"} {
+		offer(cmd, name)
+	}
 	cmd.ValidArgsFunction = completeAddress
 }
 
@@ -76,8 +81,16 @@ func (e *endpoint) wait(ctx context.Context, f func(context.Context) error) erro
 	return f(ctx)
 }
 
-// completeAddress offers the addresses that exist.
-func completeAddress(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+// completeAddress offers the addresses that exist, for the first argument.
+func completeAddress(cmd *cobra.Command, args []string, part string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return completeAddresses(cmd, args, part)
+}
+
+// completeAddresses offers those that are not there yet, for any argument.
+func completeAddresses(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 	var names []string
 	for _, s := range address.Schemes() {
 		all, err := address.List(s, address.Options{})
@@ -85,11 +98,10 @@ func completeAddress(_ *cobra.Command, args []string, _ string) ([]string, cobra
 			continue
 		}
 		for _, a := range all {
-			names = append(names, short(a))
+			if name := short(a); !slices.Contains(args, name) {
+				names = append(names, name)
+			}
 		}
-	}
-	if len(args) > 0 {
-		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
 	return names, cobra.ShellCompDirectiveNoFileComp
 }

@@ -79,6 +79,11 @@ func values(f *pflag.Flag) string {
 	return "a whole number"
 }
 
+// offer says what completion offers for a flag: these values, and no files.
+func offer(cmd *cobra.Command, name string, values ...string) {
+	_ = cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
+}
+
 // usage is cobra's template, but fits into 80 columns.
 func usage(cmd *cobra.Command) string {
 	return strings.ReplaceAll(cmd.UsageTemplate(), "Flags.FlagUsages ", "Flags.FlagUsagesWrapped 80 ")

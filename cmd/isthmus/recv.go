@@ -76,6 +76,7 @@ an error if there is none.
 	f.BoolVar(&o.format.json, "json", false, "write an object a message, with sender, type, priority and time")
 	f.BoolVar(&o.format.raw, "raw", false, "write the messages as they are, with nothing between them")
 	f.BoolVarP(&o.format.null, "null", "0", false, "write a NUL after a message, not a newline")
+	offer(cmd, "count")
 	exclusive(cmd, "each says how many messages to receive", "count", "all", "follow")
 	exclusive(cmd, "each says how to write a message", "json", "raw", "null")
 	exclusive(cmd, "--all does not wait", "all", "timeout")

@@ -13,7 +13,7 @@ processes. What a dead process left can be removed; a living one is not.`,
 		Example: `  isthmus rm orders lines
   isthmus rm process:clerk`,
 		Args:              atLeast(1, "ADDRESS"),
-		ValidArgsFunction: completeAddress,
+		ValidArgsFunction: completeAddresses,
 		RunE: func(_ *cobra.Command, args []string) error {
 			var all []address.Address
 			for _, s := range args { // nothing is removed if one is misspelt

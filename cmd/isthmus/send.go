@@ -67,6 +67,8 @@ process, or if it is dead or dies: what it has not received is lost then.
 	f.BoolVar(&o.deliver, "deliver", false, "wait until each message was received")
 	f.Int64Var(&o.typ, "type", 0, "the messages' type, a `NUMBER` of your own; recv --json shows it")
 	f.Uint32Var(&o.priority, "priority", 0, "the messages' priority, a `NUMBER`; mailboxes and processes have none, and refuse any but 0")
+	offer(cmd, "type")
+	offer(cmd, "priority")
 	exclusive(cmd, "each says how to cut standard input into messages", "raw", "null")
 	exclusive(cmd, "--deliver waits for the receipt, --try does not wait", "try", "deliver")
 	return cmd
