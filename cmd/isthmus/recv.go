@@ -22,11 +22,7 @@ type recvOpts struct {
 	format format
 }
 
-func newRecvCmd(s *IOStreams) *cobra.Command {
-	o := &recvOpts{io: s}
-	cmd := &cobra.Command{
-		Use: "recv ADDRESS", Short: "Receive messages",
-		Long: `Receive one message, and write it and a newline to standard output. If there is
+const recvLong = `Receive one message, and write it and a newline to standard output. If there is
 none, recv waits.
 
 A message counts as received when it has been written out, and not before. If
@@ -49,7 +45,13 @@ started before the first send, and says so on standard error, unless it was told
 what the new one shall be like. With --try or --all, which do not wait, it is
 an error if there is none.
 
-` + memoryHelp,
+` + memoryHelp
+
+func newRecvCmd(s *IOStreams) *cobra.Command {
+	o := &recvOpts{io: s}
+	cmd := &cobra.Command{
+		Use: "recv ADDRESS", Short: "Receive messages",
+		Long: recvLong,
 		Example: `  isthmus recv orders
   isthmus recv orders --all --json
   isthmus recv lines --follow >>log
