@@ -16,8 +16,8 @@ import (
 )
 
 const (
-	demoLimit = 55 * time.Second
-	stepLimit = 15 * time.Second // so that one that hangs is named, and the others are seen
+	demoLimit = 2 * time.Minute  // it takes a second, but the machine may be busy
+	stepLimit = 45 * time.Second // so that one that hangs is named, and the others are seen
 	demoGrace = 5 * time.Second  // to end the other processes and remove the directory
 )
 
@@ -78,7 +78,7 @@ func runDemo(s *IOStreams) (err error) {
 	}()
 	limited, cancel := context.WithTimeout(ctx, demoLimit)
 	defer cancel()
-	err = t.walk(limited)
+	err = t.walk(limited, steps())
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = fmt.Errorf("demo: not done within %v: the machine may be busy: %w", demoLimit, err)
 	}
@@ -111,11 +111,11 @@ func newTour(s *IOStreams) (*tour, error) {
 }
 
 // walk takes the steps, all of them even if one goes wrong.
-func (t *tour) walk(ctx context.Context) error {
+func (t *tour) walk(ctx context.Context, all []step) error {
 	began := time.Now()
 	var summary strings.Builder
 	titles := 0 // columns of the longest
-	for _, st := range steps() {
+	for _, st := range all {
 		titles = max(titles, len(st.title))
 	}
 	var out error
@@ -126,7 +126,7 @@ func (t *tour) walk(ctx context.Context) error {
 	}
 	over := func() error { return cmp.Or(out, ctx.Err()) }
 	n := 0
-	err := each(steps(), func(st step) error {
+	err := each(all, func(st step) error {
 		if over() != nil {
 			return nil
 		}
@@ -158,7 +158,11 @@ func (t *tour) walk(ctx context.Context) error {
 func (t *tour) take(ctx context.Context, st step) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, stepLimit)
 	defer cancel()
-	return st.run(ctx, t)
+	result, err := st.run(ctx, t)
+	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		err = fmt.Errorf("not done within %v: %w", stepLimit, err)
+	}
+	return result, err
 }
 
 // create makes a mailbox of the demo.

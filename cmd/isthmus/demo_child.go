@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -56,8 +55,10 @@ func (t *tour) start(ctx context.Context, role string, args ...string) (*child, 
 func (c *child) line() (string, error) {
 	s, err := c.out.ReadString('\n')
 	if err != nil {
-		werr := c.reap()
-		return "", fmt.Errorf("process %d ended too early: %w: %s", c.cmd.Process.Pid, errors.Join(werr, err), c.errs.String())
+		if werr := c.reap(); werr != nil {
+			err = werr // says more than EOF
+		}
+		return "", fmt.Errorf("process %d ended too early: %w: %s", c.cmd.Process.Pid, err, c.errs.String())
 	}
 	return strings.TrimSuffix(s, "\n"), nil
 }
