@@ -74,7 +74,7 @@ func Parse(s string) (Address, error) {
 		scheme, name = string(Mailbox), s
 	}
 	if found && slices.Contains(reserved, scheme) {
-		return fail(fmt.Errorf("scheme %s is %w by this version: it knows mailbox:NAME and process:NAME", scheme, errors.ErrUnsupported))
+		return fail(fmt.Errorf("%w: this version does not have %s: write mailbox:NAME or process:NAME", errors.ErrUnsupported, scheme))
 	}
 	if !slices.Contains(Schemes(), Scheme(scheme)) {
 		return fail(fmt.Errorf("%w: unknown scheme %q: write NAME, mailbox:NAME or process:NAME (a mailbox with a colon in its name is mailbox:%s)", ErrSyntax, scheme, s))

@@ -95,6 +95,34 @@ func TestMailbox(t *testing.T) {
 	}
 }
 
+func TestExisting(t *testing.T) {
+	o := address.Options{Dir: t.TempDir(), Existing: true}
+	if err := os.Chmod(o.Dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	a := parse(t, "orders")
+	if s, err := address.Sender(a, o); !errors.Is(err, fs.ErrNotExist) || s != nil {
+		t.Fatalf("Sender to none = %v, %v", s, err)
+	}
+	if r, err := address.Receiver(a, o); !errors.Is(err, fs.ErrNotExist) || r != nil {
+		t.Fatalf("Receiver of none = %v, %v", r, err)
+	}
+	s, err := address.Sender(a, address.Options{Dir: o.Dir, Capacity: isthmus.Bounded(2)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	r, err := address.Receiver(a, o)
+	if err != nil {
+		t.Fatalf("Receiver of one that exists: %v", err)
+	}
+	defer r.Close()
+	o.Capacity = isthmus.Bounded(3)
+	if r, err := address.Receiver(a, o); !errors.Is(err, fs.ErrExist) || r != nil {
+		t.Fatalf("Receiver of one with another capacity = %v, %v", r, err)
+	}
+}
+
 func TestExistingOneMustFit(t *testing.T) {
 	dir := t.TempDir()
 	a := parse(t, "orders")

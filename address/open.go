@@ -22,6 +22,10 @@ type Options struct {
 	MaxMessage int
 	// Memory is for the data of messages, in bytes. Default: the mechanism's.
 	Memory int64
+	// Existing keeps Sender and Receiver from creating a mailbox: it is an
+	// fs.ErrNotExist if there is none. A process is never created by a Sender,
+	// and a Receiver joins all the same.
+	Existing bool
 	// Policy is how to wait. Default: isthmus.Balanced.
 	Policy isthmus.Policy
 	// Dir is the directory of the objects. Default: $ISTHMUS_DIR, or
@@ -33,8 +37,8 @@ func (o Options) mailbox() *mailbox.Config {
 	return &mailbox.Config{Capacity: o.Capacity, MaxMessage: o.MaxMessage, Memory: o.Memory, Policy: o.Policy, Dir: o.Dir}
 }
 
-// Sender opens the endpoint to send to, and creates a mailbox if there is none.
-// A process must have joined: it is an fs.ErrNotExist or ErrPeerDied otherwise.
+// Sender opens the endpoint to send to, and creates a mailbox if there is none
+// (see Options.Existing). A process must have joined: it is an fs.ErrNotExist or ErrPeerDied otherwise.
 func Sender(a Address, o Options) (isthmus.Sender, error) {
 	switch a.Scheme {
 	case Mailbox:
@@ -50,8 +54,9 @@ func Sender(a Address, o Options) (isthmus.Sender, error) {
 }
 
 // Receiver opens the endpoint to receive from, and creates a mailbox if there is
-// none. For a process that is to join under the name: it is an fs.ErrExist if
-// another one that lives has it, and what is in the inbox at Close is gone.
+// none (see Options.Existing). For a process that is to join under the name: it
+// is an fs.ErrExist if another one that lives has it, and what is in the inbox at
+// Close is gone.
 func Receiver(a Address, o Options) (isthmus.Receiver, error) {
 	switch a.Scheme {
 	case Mailbox:
@@ -117,7 +122,11 @@ func fail(op string, a Address, err error) error {
 }
 
 func openMailbox(a Address, o Options) (*mailbox.Mailbox, error) {
-	m, err := mailbox.Open(a.Name, o.mailbox())
+	open := mailbox.Open
+	if o.Existing {
+		open = mailbox.Attach
+	}
+	m, err := open(a.Name, o.mailbox())
 	if err != nil {
 		return nil, err
 	}

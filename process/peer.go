@@ -11,6 +11,7 @@ import (
 	isthmus "github.com/isthmus-ipc/isthmus"
 	"github.com/isthmus-ipc/isthmus/internal/region"
 	"github.com/isthmus-ipc/isthmus/internal/ring"
+	"github.com/isthmus-ipc/isthmus/internal/sys"
 )
 
 // Peer is another process, to send to. Its methods may be called from several
@@ -68,10 +69,7 @@ func (p *Peer) Gone(ctx context.Context) error {
 }
 
 // Stat describes the process's inbox.
-func (p *Peer) Stat() (Stat, error) {
-	st, err := p.q.Stat()
-	return publicStat(p.name, p.q.Owner(), st), wrap("stat", p.name, err)
-}
+func (p *Peer) Stat() (Stat, error) { return describe(p.name, p.q) }
 
 // Close gives the peer up, and wakes whoever waits on it with ErrClosed.
 func (p *Peer) Close() error { return wrap("close", p.name, p.q.Close()) }
@@ -178,17 +176,21 @@ func Remove(name string, c *Config) error {
 
 // Stat is what a process's inbox looks like at one moment.
 type Stat struct {
-	Name     string           `json:"name"`
-	Owner    isthmus.Identity `json:"owner"`
-	Alive    bool             `json:"alive"`
-	Capacity string           `json:"capacity"`
-	Depth    int              `json:"depth"` // messages
-	Bytes    int64            `json:"bytes"` // in them
-	Senders  []Sender         `json:"senders"`
-	Sent     uint64           `json:"sent"`
-	Received uint64           `json:"received"`
-	Reserved int64            `json:"reserved"` // bytes of memory
-	Created  time.Time        `json:"created"`
+	Name  string           `json:"name"`
+	Owner isthmus.Identity `json:"owner"`
+	Alive bool             `json:"alive"`
+	// Mode is the permission of the inbox's file.
+	Mode     fs.FileMode `json:"mode"`
+	Capacity string      `json:"capacity"`
+	// MaxMessage is the size of the largest message, in bytes.
+	MaxMessage int       `json:"max_message"`
+	Depth      int       `json:"depth"` // messages
+	Bytes      int64     `json:"bytes"` // in them
+	Senders    []Sender  `json:"senders"`
+	Sent       uint64    `json:"sent"`
+	Received   uint64    `json:"received"`
+	Reserved   int64     `json:"reserved"` // bytes of memory
+	Created    time.Time `json:"created"`
 }
 
 // Sender is who holds on to an inbox.
@@ -201,9 +203,18 @@ type Sender struct {
 	Sent    uint64 `json:"sent"`
 }
 
-func publicStat(name string, owner isthmus.Identity, st ring.Stat) Stat {
-	s := Stat{Name: name, Owner: owner, Capacity: st.Capacity.String(), Depth: st.Depth, Bytes: st.Bytes,
-		Sent: st.Sent, Received: st.Received, Reserved: st.Reserved, Created: st.Created, Senders: []Sender{}}
+func describe(name string, q *ring.Queue) (Stat, error) {
+	st, err := q.Stat()
+	if err != nil {
+		return Stat{}, wrap("stat", name, err)
+	}
+	f, err := sys.Fstat(q.Region().File())
+	if err != nil {
+		return Stat{}, wrap("stat", name, err)
+	}
+	s := Stat{Name: name, Owner: q.Owner(), Mode: fs.FileMode(f.Mode).Perm(), Capacity: st.Capacity.String(),
+		MaxMessage: st.MaxMessage, Depth: st.Depth, Bytes: st.Bytes, Sent: st.Sent, Received: st.Received,
+		Reserved: st.Reserved, Created: st.Created, Senders: []Sender{}}
 	for _, p := range st.Participants {
 		if p.Place == 0 {
 			s.Alive = p.Alive
@@ -212,7 +223,7 @@ func publicStat(name string, owner isthmus.Identity, st ring.Stat) Stat {
 		s.Senders = append(s.Senders, Sender{PID: p.PID, UID: p.UID, Name: p.Name, Alive: p.Alive,
 			Waiting: p.WaitsForRoom || p.WaitsForReceipt, Sent: p.Sent})
 	}
-	return s
+	return s, nil
 }
 
 // Inspect describes the inbox of a name, whether its process is alive or not.
@@ -223,6 +234,5 @@ func Inspect(name string, c *Config) (Stat, error) {
 		return Stat{}, wrap("stat", name, err)
 	}
 	defer q.Close()
-	st, err := q.Stat()
-	return publicStat(name, q.Owner(), st), wrap("stat", name, err)
+	return describe(name, q)
 }

@@ -286,7 +286,4 @@ func (p *Process) ToPID(pid int) (*Peer, error) {
 }
 
 // Stat describes the inbox.
-func (p *Process) Stat() (Stat, error) {
-	st, err := p.inbox.Stat()
-	return publicStat(p.name, p.inbox.Owner(), st), wrap("stat", p.name, err)
-}
+func (p *Process) Stat() (Stat, error) { return describe(p.name, p.inbox) }

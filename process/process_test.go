@@ -292,6 +292,25 @@ func TestByNumber(t *testing.T) {
 	}
 }
 
+// The three ways to look at an inbox show what it was made with.
+func TestStatShowsModeAndLargestMessage(t *testing.T) {
+	own(t)
+	me := join(t, "me", &process.Config{Mode: 0o640, MaxMessage: 12345})
+	peer, err := process.Dial("me", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer peer.Close()
+	for who, stat := range map[string]func() (process.Stat, error){
+		"Process.Stat": me.Stat, "Peer.Stat": peer.Stat,
+		"Inspect": func() (process.Stat, error) { return process.Inspect("me", nil) },
+	} {
+		if st, err := stat(); err != nil || st.Mode != 0o640 || st.MaxMessage != 12345 {
+			t.Errorf("%s = mode %v, messages of up to %d bytes, %v", who, st.Mode, st.MaxMessage, err)
+		}
+	}
+}
+
 func TestLeavingLeavesNothingBehind(t *testing.T) {
 	own(t)
 	p := join(t, "me", nil)

@@ -106,19 +106,34 @@ func (b *batch) settle() error {
 			return aerr
 		}
 	}
-	returned := b.n - done
-	for i := b.n - 1; i >= done; i-- {
+	lost := err != nil && b.claims == nil && len(b.buf) > 0
+	returned, rerr := b.giveBack(done)
+	b.clear()
+	switch {
+	case err == nil:
+		return rerr
+	case returned == 1:
+		err = told{fmt.Errorf("%w: a message was returned to where it came from", outputError(err))}
+	case returned > 1:
+		err = told{fmt.Errorf("%w: %d messages were returned to where they came from", outputError(err), returned)}
+	case lost:
+		err = told{fmt.Errorf("%w: a message is lost: an inbox takes none back", outputError(err))}
+	default:
+		err = outputError(err)
+	}
+	return errors.Join(err, rerr)
+}
+
+// giveBack returns the claims from one on, and says of how many that is true.
+func (b *batch) giveBack(from int) (n int, err error) {
+	for i := b.n - 1; i >= from; i-- {
 		if rerr := b.held[i].claim.Return(); rerr != nil {
-			err = errors.Join(err, rerr)
+			err = errors.Join(err, told{rerr})
+		} else {
+			n++
 		}
 	}
-	b.clear()
-	if err != nil && returned > 0 {
-		return fmt.Errorf("standard output: %w: %d messages were returned to where they came from", err, returned)
-	} else if err != nil {
-		return fmt.Errorf("standard output: %w", err)
-	}
-	return nil
+	return n, err
 }
 
 func (b *batch) clear() {

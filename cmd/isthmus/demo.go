@@ -1,13 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/isthmus-ipc/isthmus/internal/region"
@@ -16,8 +16,8 @@ import (
 )
 
 const (
-	demoLimit = 55 * time.Second
-	stepLimit = 15 * time.Second // so that one that hangs is named, and the others are seen
+	demoLimit = 2 * time.Minute  // it takes a second, but the machine may be busy
+	stepLimit = 45 * time.Second // so that one that hangs is named, and the others are seen
 	demoGrace = 5 * time.Second  // to end the other processes and remove the directory
 )
 
@@ -39,7 +39,7 @@ type step struct {
 
 func steps() []step {
 	return []step{
-		{"Indirect naming", "One process sends the lines of a file to a mailbox, two processes receive them.", demoLines},
+		{"Indirect naming", "One process sends the lines of a file to a mailbox, two receive them.", demoLines},
 		{"Speed", "A million messages of 64 bytes go from one process to another.", demoRate},
 		{"Bounded", "A mailbox of four messages: what does not wait is told, what waits goes on.", demoBounded},
 		{"Zero", "No room at all: a send is over when the message was received.", demoZero},
@@ -54,8 +54,9 @@ func steps() []step {
 func newDemoCmd(s *IOStreams) *cobra.Command {
 	return &cobra.Command{
 		Use: "demo", Short: "A short tour, with real processes",
-		Long: `Show what there is, with real processes, and check every result. The demo works in
-a directory of its own, which it removes at the end.`,
+		Long: `Show what there is, with real processes, and check every result. The demo works
+in a directory of its own, which it removes at the end, whatever ends it but
+SIGKILL; its processes end even then.`,
 		Args: exactly(0, ""),
 		RunE: func(*cobra.Command, []string) error { return runDemo(s) },
 	}
@@ -64,18 +65,24 @@ a directory of its own, which it removes at the end.`,
 func runDemo(s *IOStreams) (err error) {
 	ctx, stop := interruptible(context.Background(), demoGrace)
 	defer stop()
-	limited, cancel := context.WithTimeout(ctx, demoLimit)
-	defer cancel()
+	ctx, done := attended(ctx, s.Out)
+	defer done()
 	t, err := newTour(s)
 	if err != nil {
 		return err
 	}
 	defer func() {
 		if rerr := os.RemoveAll(t.tmp); rerr != nil {
-			err = errors.Join(err, fmt.Errorf("clean up: %w", rerr))
+			err = errors.Join(err, told{fmt.Errorf("demo: clean up: %w", rerr)})
 		}
 	}()
-	return ended(ctx, t.walk(limited))
+	limited, cancel := context.WithTimeout(ctx, demoLimit)
+	defer cancel()
+	err = t.walk(limited, steps())
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = fmt.Errorf("demo: not done within %v: the machine may be busy: %w", demoLimit, err)
+	}
+	return ended(ctx, err)
 }
 
 func newTour(s *IOStreams) (*tour, error) {
@@ -104,42 +111,58 @@ func newTour(s *IOStreams) (*tour, error) {
 }
 
 // walk takes the steps, all of them even if one goes wrong.
-func (t *tour) walk(ctx context.Context) error {
+func (t *tour) walk(ctx context.Context, all []step) error {
 	began := time.Now()
 	var summary strings.Builder
-	w := tabwriter.NewWriter(&summary, 0, 0, 3, ' ', 0)
+	titles := 0 // columns of the longest
+	for _, st := range all {
+		titles = max(titles, len(st.title))
+	}
+	var out error
+	say := func(format string, args ...any) {
+		if _, err := fmt.Fprintf(t.io.Out, format, args...); err != nil && out == nil {
+			out = outputError(err)
+		}
+	}
+	over := func() error { return cmp.Or(out, ctx.Err()) }
 	n := 0
-	err := each(steps(), func(st step) error {
+	err := each(all, func(st step) error {
+		if over() != nil {
+			return nil
+		}
 		n++
-		fmt.Fprintf(t.io.Out, "%s\n   %s\n", t.io.bold(fmt.Sprintf("%d. %s", n, st.title)), st.what)
+		say("%s\n   %s\n", t.io.bold(fmt.Sprintf("%d. %s", n, st.title)), st.what)
 		result, err := t.take(ctx, st)
-		switch {
-		case err != nil && ctx.Err() != nil:
-			return ctx.Err()
-		case err != nil:
+		if over() != nil {
+			return nil
+		}
+		if err != nil {
 			result = "WRONG: " + err.Error()
 			err = fmt.Errorf("demo: %s: %w", st.title, err)
 		}
-		fmt.Fprintf(t.io.Out, "   → %s\n\n", result)
-		fmt.Fprintf(w, "   %s\t%s\n", st.title, result)
+		say("   → %s\n\n", wrapText(result, t.io.Width, 5, 5))
+		fmt.Fprintf(&summary, "   %-*s   %s\n", titles, st.title, wrapText(result, t.io.Width, titles+6, titles+6))
 		return err
 	})
-	_ = w.Flush()
-	if ctx.Err() != nil {
-		return ctx.Err()
+	if over() != nil {
+		return over()
 	}
 	verdict := "everything was as it should be"
 	if err != nil {
 		verdict = "something was wrong"
 	}
-	fmt.Fprintf(t.io.Out, "%s\n%s   In %.1f s; %s.\n", t.io.bold("Summary"), summary.String(), time.Since(began).Seconds(), verdict)
-	return err
+	say("%s\n%s   In %.1f s; %s.\n", t.io.bold("Summary"), summary.String(), time.Since(began).Seconds(), verdict)
+	return cmp.Or(out, err)
 }
 
 func (t *tour) take(ctx context.Context, st step) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, stepLimit)
 	defer cancel()
-	return st.run(ctx, t)
+	result, err := st.run(ctx, t)
+	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		err = fmt.Errorf("not done within %v: %w", stepLimit, err)
+	}
+	return result, err
 }
 
 // create makes a mailbox of the demo.

@@ -4,12 +4,12 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 
 	"github.com/isthmus-ipc/isthmus/internal/region"
 	"github.com/spf13/cobra"
@@ -21,11 +21,14 @@ type child struct {
 	in   io.WriteCloser
 	out  *bufio.Reader
 	errs bytes.Buffer
+	reap func() error // waits for its end, once
 }
 
 // start starts a process in a role and waits until it says that it is ready.
 func (t *tour) start(ctx context.Context, role string, args ...string) (*child, error) {
 	c := &child{cmd: exec.CommandContext(ctx, t.exe)}
+	c.reap = sync.OnceValue(c.cmd.Wait)
+	apart(c.cmd)
 	c.cmd.Args = append([]string{os.Args[0], "demo-role", role}, args...)
 	c.cmd.Env = append(os.Environ(), region.EnvDir+"="+t.dir)
 	c.cmd.Stderr = &c.errs
@@ -52,8 +55,10 @@ func (t *tour) start(ctx context.Context, role string, args ...string) (*child, 
 func (c *child) line() (string, error) {
 	s, err := c.out.ReadString('\n')
 	if err != nil {
-		werr := c.cmd.Wait()
-		return "", fmt.Errorf("process %d ended too early: %w: %s", c.cmd.Process.Pid, errors.Join(werr, err), c.errs.String())
+		if werr := c.reap(); werr != nil {
+			err = werr // says more than EOF
+		}
+		return "", fmt.Errorf("process %d ended too early: %w: %s", c.cmd.Process.Pid, err, c.errs.String())
 	}
 	return strings.TrimSuffix(s, "\n"), nil
 }
@@ -80,7 +85,7 @@ func (c *child) rest() ([]string, error) {
 }
 
 func (c *child) wait() error {
-	if err := c.cmd.Wait(); err != nil {
+	if err := c.reap(); err != nil {
 		return fmt.Errorf("process %d: %w: %s", c.cmd.Process.Pid, err, c.errs.String())
 	}
 	return nil
@@ -89,7 +94,7 @@ func (c *child) wait() error {
 // kill ends the process with SIGKILL, if it has not ended.
 func (c *child) kill() {
 	_ = c.cmd.Process.Kill()
-	_ = c.cmd.Wait()
+	_ = c.reap()
 }
 
 // newDemoRoleCmd makes the verb by which the demo starts its processes.

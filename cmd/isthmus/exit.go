@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 
 	isthmus "github.com/isthmus-ipc/isthmus"
@@ -48,12 +49,21 @@ func exitCode(err error) int {
 	return exitFailed
 }
 
-// report tells the user, unless it was the user who ended it.
+// found adds the remedy to an error that says that there is no such endpoint.
+func found(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w: isthmus ls shows what there is", err)
+	}
+	return err
+}
+
+// report tells the user, unless it was the user who ended it, and all is well.
 func report(s *IOStreams, cmd *cobra.Command, err error) {
 	var usage usageError
 	var sig signalError
+	var tell told
 	switch {
-	case err == nil, errors.As(err, &sig):
+	case err == nil, errors.As(err, &sig) && !errors.As(err, &tell):
 		return
 	case errors.As(err, &usage):
 		fmt.Fprintf(s.Err, "isthmus: %v\nSee %s --help.\n", err, cmd.CommandPath())

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"io/fs"
 	"os/user"
 	"strconv"
 	"time"
@@ -30,6 +31,7 @@ type processRecord struct {
 	Kind         string           `json:"kind"`
 	Address      string           `json:"address"`
 	Owner        string           `json:"owner"`
+	Mode         string           `json:"mode"`
 	Name         string           `json:"name"`
 	PID          int              `json:"pid"`
 	UID          int              `json:"uid"`
@@ -37,6 +39,7 @@ type processRecord struct {
 	Alive        bool             `json:"alive"`
 	Created      time.Time        `json:"created"`
 	Capacity     string           `json:"capacity"`
+	MaxMessage   int              `json:"max_message"`
 	Depth        int              `json:"depth"`
 	Bytes        int64            `json:"bytes"`
 	Reserved     int64            `json:"reserved"`
@@ -51,9 +54,9 @@ type processRecord struct {
 func recordOf(i address.Info) any {
 	if p := i.Process; p != nil {
 		return processRecord{
-			Kind: string(i.Address.Scheme), Address: i.Address.String(), Owner: userName(i.UID), Name: i.Address.Name,
+			Kind: string(i.Address.Scheme), Address: i.Address.String(), Owner: userName(i.UID), Mode: modeText(i), Name: i.Address.Name,
 			PID: p.Owner.PID, UID: p.Owner.UID, GID: p.Owner.GID, Alive: p.Alive, Created: i.Created,
-			Capacity: i.Capacity, Depth: i.Depth, Bytes: i.Bytes, Reserved: i.Reserved,
+			Capacity: i.Capacity, MaxMessage: p.MaxMessage, Depth: i.Depth, Bytes: i.Bytes, Reserved: i.Reserved,
 			Senders: i.Senders, Receivers: i.Receivers, Waiters: i.Waiters, Sent: i.Sent, Received: i.Received,
 			Participants: p.Senders,
 		}
@@ -64,11 +67,15 @@ func recordOf(i address.Info) any {
 	}
 }
 
+// modeText is the permission of an endpoint's file, in octal.
 func modeText(i address.Info) string {
-	if i.Mailbox == nil {
-		return "-" // an inbox does not tell
+	var mode fs.FileMode
+	if i.Process != nil {
+		mode = i.Process.Mode
+	} else {
+		mode = i.Mailbox.Mode
 	}
-	return fmt.Sprintf("%04o", i.Mailbox.Mode.Perm())
+	return fmt.Sprintf("%04o", mode.Perm())
 }
 
 // processText is the process that an endpoint belongs to.

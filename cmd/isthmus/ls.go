@@ -2,12 +2,10 @@ package main
 
 import (
 	"errors"
-	"fmt"
-	"io"
 	"io/fs"
 	"slices"
+	"strconv"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/isthmus-ipc/isthmus/address"
 	"github.com/spf13/cobra"
@@ -28,8 +26,10 @@ func newLsCmd(s *IOStreams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "ls [KIND…]", Short: "List what there is",
 		Long: "List the objects of every KIND (" + strings.Join(kinds, ", ") + "), or of all kinds.\n\n" +
-			"A process is listed from when it joins until it leaves. One that died without leaving\n" +
-			"is shown as dead, until it is removed or another one joins under its name.",
+			"A process is listed from when it joins until it leaves. One that died without\n" +
+			"leaving is shown as dead, until it is removed or another one joins under its\nname.\n\n" +
+			"On a terminal the columns that matter least are left out until the rest fits.\n" +
+			"A pipe or a file gets all of them. --json has for each what stat --json has.",
 		Example: `  isthmus ls
   isthmus ls mailbox --json`,
 		ValidArgs: kinds,
@@ -77,20 +77,30 @@ func runLs(o *lsOpts) error {
 		}
 		werr = writeJSON(o.io.Out, records)
 	} else {
-		werr = writeTable(o.io.Out, found)
+		werr = writeTable(o.io, found)
 	}
 	return errors.Join(err, werr)
 }
 
-func writeTable(out io.Writer, all []address.Info) error {
+// lsColumns are in the order of the table; what matters least is left out first.
+var lsColumns = []column{
+	{title: "KIND"}, {title: "NAME", cut: true}, {title: "OWNER", leave: 5}, {title: "MODE", leave: 3},
+	{title: "CAPACITY", leave: 8}, {title: "DEPTH"}, {title: "BYTES", leave: 4}, {title: "CLAIMED", leave: 7},
+	{title: "WAITERS", leave: 9}, {title: "SENDERS", leave: 2}, {title: "RECEIVERS", leave: 1},
+	{title: "MEMORY", leave: 6}, {title: "PROCESS"},
+}
+
+func writeTable(s *IOStreams, all []address.Info) error {
 	if len(all) == 0 {
 		return nil
 	}
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "KIND\tNAME\tOWNER\tMODE\tCAPACITY\tDEPTH\tBYTES\tCLAIMED\tWAITERS\tSENDERS\tRECEIVERS\tMEMORY\tPROCESS")
+	var rows [][]string
 	for _, i := range all {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\t%d\t%d\t%d\t%d\t%d\t%s\t%s\n", i.Address.Scheme, i.Address.Name, userName(i.UID), modeText(i), i.Capacity,
-			i.Depth, i.Bytes, i.Claimed, i.Waiters, i.Senders, i.Receivers, bytesText(i.Reserved), processText(i))
+		rows = append(rows, []string{
+			string(i.Address.Scheme), i.Address.Name, userName(i.UID), modeText(i), i.Capacity,
+			strconv.Itoa(i.Depth), strconv.FormatInt(i.Bytes, 10), strconv.Itoa(i.Claimed), strconv.Itoa(i.Waiters),
+			strconv.Itoa(i.Senders), strconv.Itoa(i.Receivers), bytesText(i.Reserved), processText(i),
+		})
 	}
-	return w.Flush()
+	return writeColumns(s.Out, s.Width, lsColumns, rows)
 }

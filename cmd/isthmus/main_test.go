@@ -18,6 +18,7 @@ func TestMain(m *testing.M) {
 		"noread":    noReader,
 		"exits":     exits,
 		"interrupt": interrupt,
+		"tty":       onTerminal,
 	})
 }
 
@@ -32,6 +33,6 @@ func TestScripts(t *testing.T) {
 		},
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
-		Deadline:            time.Now().Add(time.Minute),
+		Deadline:            time.Now().Add(5 * time.Minute), // only a hang takes as long, also on a busy machine
 	})
 }

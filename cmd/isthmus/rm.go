@@ -13,7 +13,7 @@ processes. What a dead process left can be removed; a living one is not.`,
 		Example: `  isthmus rm orders lines
   isthmus rm process:clerk`,
 		Args:              atLeast(1, "ADDRESS"),
-		ValidArgsFunction: completeAddress,
+		ValidArgsFunction: completeAddresses,
 		RunE: func(_ *cobra.Command, args []string) error {
 			var all []address.Address
 			for _, s := range args { // nothing is removed if one is misspelt
@@ -29,5 +29,5 @@ processes. What a dead process left can be removed; a living one is not.`,
 }
 
 func runRm(all []address.Address) error {
-	return each(all, func(a address.Address) error { return address.Remove(a, address.Options{}) })
+	return each(all, func(a address.Address) error { return found(address.Remove(a, address.Options{})) })
 }

@@ -44,33 +44,77 @@ func newRootCmd(s *IOStreams) *cobra.Command {
 		Long: rootLong, Example: rootExample,
 		SilenceErrors: true, SilenceUsage: true,
 		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return nil
-			}
-			err := usagef("unknown verb %q", args[0])
-			if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
-				err = usagef("unknown verb %q: is it %s?", args[0], strings.Join(near, " or "))
-			}
-			return err
-		},
-		// Cobra checks these by itself, but its error does not say that it is one of usage.
-		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
-			if err := cmd.ValidateFlagGroups(); err != nil {
-				return usageError{err}
+			if len(args) > 0 {
+				return unknownVerb(cmd, args[0])
 			}
 			return nil
 		},
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Version:           version(),
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return checkGroups(cmd) },
+		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetIn(s.In)
 	root.SetOut(s.Out)
 	root.SetErr(s.Err)
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.SetFlagErrorFunc(flagError)
+	root.SetUsageTemplate(usage(root))
+	root.SetVersionTemplate("isthmus {{.Version}}\n")
+	root.Flags().BoolP("version", "v", false, "say which version this is, and what it was built from and with")
 	root.AddCommand(
 		newSendCmd(s), newRecvCmd(s), newLsCmd(s), newStatCmd(s), newRmCmd(s),
 		newDemoCmd(s), newDemoRoleCmd(s), newManCmd(s),
 	)
+	root.SetHelpCommand(newHelpCmd(root))
+	root.InitDefaultCompletionCmd()
+	strictShell(root)
 	return root
+}
+
+func unknownVerb(root *cobra.Command, verb string) error {
+	if near := root.SuggestionsFor(verb); len(near) > 0 {
+		return usagef("unknown verb %q: is it %s?", verb, strings.Join(near, " or "))
+	}
+	return usagef("unknown verb %q", verb)
+}
+
+// newHelpCmd is cobra's, but an unknown verb is an error.
+func newHelpCmd(root *cobra.Command) *cobra.Command {
+	return &cobra.Command{
+		Use: "help [VERB]", Short: "Show the help of a verb",
+		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) (verbs []string, _ cobra.ShellCompDirective) {
+			for _, cmd := range root.Commands() {
+				if len(args) == 0 && cmd.IsAvailableCommand() {
+					verbs = append(verbs, cmd.Name())
+				}
+			}
+			return verbs, cobra.ShellCompDirectiveNoFileComp
+		},
+		RunE: func(_ *cobra.Command, args []string) error {
+			cmd, rest, err := root.Find(args)
+			if err != nil || len(rest) > 0 || cmd == root && len(args) > 0 {
+				return unknownVerb(root, args[0])
+			}
+			cmd.InitDefaultHelpFlag()
+			cmd.InitDefaultVersionFlag()
+			return cmd.Help()
+		},
+	}
+}
+
+// strictShell makes a shell that completion does not know an error.
+func strictShell(root *cobra.Command) {
+	cmd, _, err := root.Find([]string{"completion"})
+	if err != nil {
+		return
+	}
+	cmd.Short = "Write a script that makes a shell complete what you type"
+	cmd.Args = cobra.ArbitraryArgs
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return usagef("unknown shell %q: write bash, fish, powershell or zsh", args[0])
+		}
+		return cmd.Help()
+	}
 }
 
 // atLeast is cobra.MinimumNArgs, with a usage error that names what is missing.

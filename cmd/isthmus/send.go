@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"sync"
 
 	isthmus "github.com/isthmus-ipc/isthmus"
 	"github.com/isthmus-ipc/isthmus/address"
 	"github.com/isthmus-ipc/isthmus/mailbox"
+	"github.com/isthmus-ipc/isthmus/process"
 	"github.com/spf13/cobra"
 )
 
@@ -30,18 +32,20 @@ func newSendCmd(s *IOStreams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "send ADDRESS [MESSAGE…]", Short: "Send messages",
 		Long: `Send every MESSAGE, or, if there is none, every line of standard input, without
-its newline. What was sent before an error, a signal or a kill stays sent; a line
-is sent whole or not at all.
+its newline. What was sent before an error, a signal or a kill stays sent; a
+line is sent whole or not at all.
 
 If the endpoint is full, send waits for room, and at capacity zero until the
 message was received.
 
-With process:NAME the process that joined under the name gets them; a number is a
-PID, if no process has it for its name. It is an error if there is no such
-process, or if it is dead or dies: what it has not received is lost then.`,
+With process:NAME the process that joined under the name gets them; a number is
+a PID, if no process has it for its name. It is an error if there is no such
+process, or if it is dead or dies: what it has not received is lost then.
+
+` + memoryHelp,
 		Example: `  isthmus send orders "one tea" "two coffees"
   tail -f log | isthmus send lines
-  isthmus send files --raw --max-message 1M <picture.png
+  isthmus send files --raw --max-message 1M --memory 16M <picture.png
   isthmus send process:clerk "one tea"
   isthmus send orders --deliver --timeout 10s "an answer, please"`,
 		Args: atLeast(1, "ADDRESS"),
@@ -61,14 +65,19 @@ process, or if it is dead or dies: what it has not received is lost then.`,
 	f.BoolVar(&o.raw, "raw", false, "send all of standard input as one message")
 	f.BoolVarP(&o.null, "null", "0", false, "messages on standard input end with a NUL, not a newline")
 	f.BoolVar(&o.deliver, "deliver", false, "wait until each message was received")
-	f.Int64Var(&o.typ, "type", 0, "the messages' type, a number of your own")
-	f.Uint32Var(&o.priority, "priority", 0, "the messages' priority, where the mechanism has such")
-	cmd.MarkFlagsMutuallyExclusive("raw", "null")
-	cmd.MarkFlagsMutuallyExclusive("try", "deliver")
+	f.Int64Var(&o.typ, "type", 0, "the messages' type, a `NUMBER` of your own; recv --json shows it")
+	f.Uint32Var(&o.priority, "priority", 0, "the messages' priority, a `NUMBER`; mailboxes and processes have none, and refuse any but 0")
+	offer(cmd, "type")
+	offer(cmd, "priority")
+	exclusive(cmd, "each says how to cut standard input into messages", "raw", "null")
+	exclusive(cmd, "--deliver waits for the receipt, --try does not wait", "try", "deliver")
 	return cmd
 }
 
 func runSend(o *sendOpts) error {
+	if err := o.carries(); err != nil {
+		return err // before anything is created
+	}
 	ctx, stop := interruptible(context.Background(), grace)
 	defer stop()
 	to, err := address.Sender(o.addr, o.opts)
@@ -76,9 +85,22 @@ func runSend(o *sendOpts) error {
 		return err
 	}
 	defer to.Close()
-	send, err := o.verb(to)
+	how, err := o.verb(to)
 	if err != nil {
 		return err
+	}
+	// A read from a terminal does not end with the context. Leave the endpoint
+	// between two messages: who goes without that counts as one that died.
+	var turn sync.Mutex
+	context.AfterFunc(ctx, func() {
+		turn.Lock()
+		defer turn.Unlock()
+		_ = to.Close()
+	})
+	send := func(ctx context.Context, data []byte) error {
+		turn.Lock()
+		defer turn.Unlock()
+		return how(ctx, data)
 	}
 	switch {
 	case !o.stdin:
@@ -92,6 +114,16 @@ func runSend(o *sendOpts) error {
 		return ended(ctx, o.sendRaw(ctx, to, send))
 	}
 	return ended(ctx, o.sendLines(ctx, to, send))
+}
+
+// carries refuses what the mechanism cannot carry. They have types, all of them.
+func (o *sendOpts) carries() error {
+	if o.priority == 0 {
+		return nil
+	}
+	return &isthmus.Error{Op: "send", Mechanism: string(o.addr.Scheme), Name: o.addr.Name,
+		Err: fmt.Errorf("priority %d: %w: a %s gives its messages out in the order in which they were sent, and priorities are for POSIX message queues (mq:/NAME), which this version does not have: leave --priority out",
+			o.priority, errors.ErrUnsupported, o.addr.Scheme)}
 }
 
 // verb chooses how to send, once for all messages.
@@ -116,14 +148,17 @@ func (o *sendOpts) verb(to isthmus.Sender) (func(context.Context, []byte) error,
 	}, nil
 }
 
-// limit is the largest message that the endpoint takes, as far as it says.
+// limit is the largest message that the endpoint takes.
 func limit(to isthmus.Sender) (int, error) {
-	b, ok := to.(interface{ Stat() (mailbox.Stat, error) })
-	if !ok {
-		return math.MaxInt32, nil
+	switch to := to.(type) {
+	case interface{ Stat() (mailbox.Stat, error) }:
+		st, err := to.Stat()
+		return st.MaxMessage, err
+	case interface{ Stat() (process.Stat, error) }:
+		st, err := to.Stat()
+		return st.MaxMessage, err
 	}
-	st, err := b.Stat()
-	return st.MaxMessage, err
+	return math.MaxInt32, nil // it will tell when it is sent
 }
 
 func (o *sendOpts) sendRaw(ctx context.Context, to isthmus.Sender, send func(context.Context, []byte) error) error {

@@ -25,7 +25,7 @@ func parseSize(s string) (int64, error) {
 	n, err := strconv.ParseInt(digits, 10, 64)
 	switch {
 	case err != nil || n <= 0 || !known:
-		return 0, fmt.Errorf("%q is not a size: write a number of bytes from 1 on, such as 4096, 64K, 1MiB or 1MB", s)
+		return 0, fmt.Errorf("%q is not a size", s)
 	case n > math.MaxInt64/unit:
 		return 0, fmt.Errorf("size %q is out of range", s)
 	}
@@ -36,6 +36,10 @@ func parseSize(s string) (int64, error) {
 type sizeFlag[T int | int64] struct{ to *T }
 
 func (f sizeFlag[T]) Type() string { return "SIZE" }
+
+func (f sizeFlag[T]) values() string {
+	return "a number of bytes from 1 on, such as 4096, 64K, 1MiB or 1MB"
+}
 
 func (f sizeFlag[T]) String() string {
 	if f.to == nil || *f.to == 0 {
@@ -63,7 +67,7 @@ func parseCapacity(s string) (isthmus.Capacity, error) {
 	}
 	n, err := strconv.Atoi(s)
 	if err != nil || n < 0 {
-		return isthmus.Capacity{}, fmt.Errorf("%q is not a capacity: write zero, unbounded, or a number of messages", s)
+		return isthmus.Capacity{}, fmt.Errorf("%q is not a capacity", s)
 	}
 	return isthmus.Bounded(n), nil
 }
@@ -71,6 +75,8 @@ func parseCapacity(s string) (isthmus.Capacity, error) {
 type capacityFlag struct{ to *isthmus.Capacity }
 
 func (f capacityFlag) Type() string { return "zero|N|unbounded" }
+
+func (f capacityFlag) values() string { return "zero, unbounded, or a number of messages" }
 
 func (f capacityFlag) String() string {
 	if f.to == nil || f.to.IsDefault() {

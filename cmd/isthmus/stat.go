@@ -1,10 +1,9 @@
 package main
 
 import (
-	"errors"
 	"fmt"
-	"io"
 	"os"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -20,10 +19,21 @@ type statOpts struct {
 	json bool
 }
 
+const statLong = `Show an endpoint, what is in it, and who uses it.
+
+With --json: kind, address, name, owner (the name of a user), uid and gid, mode
+(the permission, in octal), created, capacity, max_message (the largest message,
+in bytes), depth (messages that wait) and bytes (in them), reserved (bytes of
+memory), senders, receivers and waiters (how many), sent and received (since it
+was created), participants. A mailbox also has memory (bytes for the data of
+messages), sending, deaths, claims (messages in the hands of receivers) and
+max_participants; a process has pid and alive.`
+
 func newStatCmd(s *IOStreams) *cobra.Command {
 	o := &statOpts{io: s}
 	cmd := &cobra.Command{
 		Use: "stat ADDRESS", Short: "Show who uses an endpoint, and what is in it",
+		Long: statLong,
 		Example: `  isthmus stat orders
   isthmus stat process:clerk
   isthmus stat orders --json | jq .depth`,
@@ -44,18 +54,23 @@ func runStat(o *statOpts) error {
 	i, err := address.Stat(o.addr, address.Options{})
 	switch {
 	case err != nil:
-		return err
+		return found(err)
 	case o.json:
 		return writeJSON(o.io.Out, recordOf(i))
 	case i.Process != nil:
-		return writeProcess(o.io.Out, i)
+		return writeProcess(o.io, i)
 	}
-	return writeMailbox(o.io.Out, i)
+	return writeMailbox(o.io, i)
 }
 
-func writeMailbox(out io.Writer, i address.Info) error {
+var participantColumns = []column{
+	{title: "PID"}, {title: "USER", leave: 4}, {title: "NAME", leave: 2}, {title: "ROLE", leave: 3}, {title: "WAITS FOR"},
+	{title: "SENT"}, {title: "RECEIVED"}, {title: "CLAIMS", cut: true}, {title: "SINCE", leave: 1},
+}
+
+func writeMailbox(s *IOStreams, i address.Info) error {
 	m := i.Mailbox
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	w := tabwriter.NewWriter(s.Out, 0, 0, 2, ' ', 0)
 	row := func(what, format string, args ...any) { fmt.Fprintf(w, what+"\t"+format+"\n", args...) }
 	row("address", "%v", i.Address)
 	row("owner", "%s, mode %s", userName(i.UID), modeText(i))
@@ -66,15 +81,28 @@ func writeMailbox(out io.Writer, i address.Info) error {
 	row("memory", "%s, of it for larger messages %s", bytesText(i.Reserved), bytesText(m.Memory))
 	row("totals", "%d sent, %d received, %d deaths", i.Sent, i.Received, m.Deaths)
 	row("handles", "%d of %d", len(others(m.Participants)), m.MaxParticipants)
-	terr := w.Flush()
-	if all := others(m.Participants); len(all) > 0 {
-		fmt.Fprintln(w, "\nPID\tUSER\tNAME\tROLE\tWAITS FOR\tSENT\tRECEIVED\tCLAIMS\tSINCE")
-		for _, p := range all {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\t%d\t%s\t%s\n", pidText(p), userName(p.UID), dash(p.Name), role(p),
-				dash(p.WaitsFor), p.Sent, p.Received, claimsOf(m.Claims, p.Place), p.Joined.Format(time.TimeOnly))
-		}
+	if err := w.Flush(); err != nil {
+		return err
 	}
-	return errors.Join(terr, w.Flush())
+	var rows [][]string
+	for _, p := range others(m.Participants) {
+		rows = append(rows, []string{
+			pidText(p), userName(p.UID), dash(p.Name), role(p), dash(p.WaitsFor), strconv.FormatUint(p.Sent, 10),
+			strconv.FormatUint(p.Received, 10), claimsOf(m.Claims, p.Place), p.Joined.Format(time.TimeOnly),
+		})
+	}
+	return writeUsers(s, participantColumns, rows)
+}
+
+// writeUsers writes who uses an endpoint, if anybody does.
+func writeUsers(s *IOStreams, cols []column, rows [][]string) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	if _, err := fmt.Fprintln(s.Out); err != nil {
+		return err
+	}
+	return writeColumns(s.Out, s.Width, cols, rows)
 }
 
 // others are the participants without the handle that looked.

@@ -1,10 +1,9 @@
 package main
 
 import (
-	"errors"
 	"fmt"
-	"io"
 	"os"
+	"strconv"
 	"text/tabwriter"
 	"time"
 
@@ -12,34 +11,39 @@ import (
 	"github.com/isthmus-ipc/isthmus/process"
 )
 
-func writeProcess(out io.Writer, i address.Info) error {
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+var senderColumns = []column{
+	{title: "PID"}, {title: "USER", leave: 1}, {title: "NAME", cut: true}, {title: "WAITS"}, {title: "SENT"},
+}
+
+func writeProcess(s *IOStreams, i address.Info) error {
+	w := tabwriter.NewWriter(s.Out, 0, 0, 2, ' ', 0)
 	row := func(what, format string, args ...any) { fmt.Fprintf(w, what+"\t"+format+"\n", args...) }
 	row("address", "%v", i.Address)
 	row("process", "%s", processText(i))
-	row("owner", "%s", userName(i.UID))
+	row("owner", "%s, mode %s", userName(i.UID), modeText(i))
 	row("joined", "%s", i.Created.Format(time.RFC3339))
 	row("capacity", "%s", i.Capacity)
 	row("messages", "%d waiting (%s)", i.Depth, bytesText(i.Bytes))
+	row("largest message", "%s", bytesText(int64(i.Process.MaxMessage)))
 	row("memory", "%s", bytesText(i.Reserved))
 	row("totals", "%d sent, %d received", i.Sent, i.Received)
 	senders := otherSenders(i.Process.Senders)
 	row("senders", "%d", len(senders))
-	terr := w.Flush()
-	if len(senders) > 0 {
-		fmt.Fprintln(w, "\nPID\tUSER\tNAME\tWAITS\tSENT")
-		for _, s := range senders {
-			pid, waits := fmt.Sprint(s.PID), "-"
-			if !s.Alive {
-				pid += " (dead)"
-			}
-			if s.Waiting {
-				waits = "yes"
-			}
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\n", pid, userName(s.UID), dash(s.Name), waits, s.Sent)
-		}
+	if err := w.Flush(); err != nil {
+		return err
 	}
-	return errors.Join(terr, w.Flush())
+	var rows [][]string
+	for _, p := range senders {
+		pid, waits := strconv.Itoa(p.PID), "-"
+		if !p.Alive {
+			pid += " (dead)"
+		}
+		if p.Waiting {
+			waits = "yes"
+		}
+		rows = append(rows, []string{pid, userName(p.UID), dash(p.Name), waits, strconv.FormatUint(p.Sent, 10)})
+	}
+	return writeUsers(s, senderColumns, rows)
 }
 
 // otherSenders are the senders without the handle that looked.

@@ -18,12 +18,20 @@ type IOStreams struct {
 	OutTTY bool
 	ErrTTY bool
 	Colour bool
+	// Width is how many columns Out has, and 0 if it is no terminal.
+	Width int
 }
 
 func system() *IOStreams {
 	s := &IOStreams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}
 	s.OutTTY = term.IsTerminal(int(os.Stdout.Fd()))
 	s.ErrTTY = term.IsTerminal(int(os.Stderr.Fd()))
+	if s.OutTTY {
+		s.Width = 80 // of a terminal that does not tell
+		if w, _, err := term.GetSize(int(os.Stdout.Fd())); err == nil && w > 0 {
+			s.Width = w
+		}
+	}
 	s.Colour = s.OutTTY && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 	return s
 }
