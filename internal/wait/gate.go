@@ -186,24 +186,11 @@ func (w *Waiter) park() error {
 	}
 
 	var err error
-	cell := addr(&g.bell.cells[g.me].word)
-	switch {
-	case !lead:
-		<-n.ch
-	case threads.enter():
-		parked()
-		err = sys.Wait2(cell, n.seq, addr(&n.cancel), 0)
-		threads.leave()
-	default:
-		e := pollers.add(cell, n)
-		<-n.ch
-		err = e.remove()
-	}
 	if lead {
+		err = n.sleep(addr(&g.bell.cells[g.me].word))
 		g.handOver(n)
-	}
-	if err == sys.ErrFault {
-		err = isthmus.ErrCorrupt
+	} else {
+		<-n.ch
 	}
 	if err == nil {
 		err = w.ctx.Err()
@@ -261,11 +248,7 @@ func (w *Waiter) Stop() {
 	if w.stop != nil && !w.stop() {
 		return // the context's goroutine may still hold n
 	}
-	select {
-	case <-n.ch:
-	default:
-	}
-	n.cancel.Store(0)
+	n.reset()
 	nodes.Put(n)
 }
 
