@@ -158,5 +158,5 @@ func benchThroughput(b *testing.B, n int) {
 }
 
 func TestMain(m *testing.M) {
-	proctest.Main(m, proctest.Roles{"echo": echo, "floor": floorPeer, "futex": futexPeer, "stream": stream, "drain": drain, "fill": fill, "echoLoan": echoLoan, "echoCopy": echoCopy, peerRole: conformancePeer})
+	proctest.Main(m, proctest.Roles{"echo": echo, "floor": floorPeer, "floorMessage": floorMessagePeer, "futex": futexPeer, "stream": stream, "drain": drain, "fill": fill, "echoLoan": echoLoan, "echoCopy": echoCopy, peerRole: conformancePeer})
 }

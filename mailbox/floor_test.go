@@ -65,6 +65,66 @@ func BenchmarkFloor(b *testing.B) {
 	p.Wait()
 }
 
+// parcel is a message of 64 bytes with a word that says that it is there: two
+// cache lines, as in a slot.
+type parcel struct {
+	turn atomic.Uint32
+	_    [52]byte
+	data [64]byte
+	_    [8]byte
+}
+
+func parcels(f *os.File) []parcel { return unsafe.Slice((*parcel)(unsafe.Pointer(&words(f)[0])), 16) }
+
+// swap copies data into one parcel and waits for the other: turn i.
+func swap(out, in *parcel, data []byte, i uint32, stopped *atomic.Uint32) bool {
+	copy(out.data[:], data)
+	out.turn.Store(i)
+	return take(in, data, i, stopped)
+}
+
+func take(in *parcel, data []byte, i uint32, stopped *atomic.Uint32) bool {
+	for in.turn.Load() != i {
+		if stopped.Load() != 0 {
+			return false
+		}
+	}
+	copy(data, in.data[:])
+	return true
+}
+
+func floorMessagePeer([]string) error {
+	p, data := parcels(os.NewFile(3, "floor")), make([]byte, 64)
+	fmt.Println("ready")
+	for i := uint32(1); take(&p[0], data, i, &p[2].turn); i++ {
+		copy(p[1].data[:], data)
+		p[1].turn.Store(i)
+	}
+	return nil
+}
+
+// BenchmarkFloorMessage is the bare exchange of 64 bytes, copied in and out: one
+// sender, one receiver, one place each way, no queue, and nothing survives.
+func BenchmarkFloorMessage(b *testing.B) {
+	f, err := os.CreateTemp("/dev/shm", "floor")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer f.Close()
+	defer os.Remove(f.Name())
+	_ = f.Truncate(4096)
+	child := proctest.Start(b, proctest.Options{Files: []*os.File{f}}, "floorMessage")
+	child.Expect("ready")
+	p, data := parcels(f), make([]byte, 64)
+	i := uint32(1)
+	for b.Loop() {
+		swap(&p[0], &p[1], data, i, &p[2].turn)
+		i++
+	}
+	p[2].turn.Store(1)
+	child.Wait()
+}
+
 func futexWait(a *uint32, v uint32) {
 	_, _, _ = syscall.Syscall6(syscall.SYS_FUTEX, uintptr(unsafe.Pointer(a)), 0, uintptr(v), 0, 0, 0)
 }
