@@ -159,7 +159,7 @@ func (q *Queue) passSegment(v, s uint64) error {
 
 // commit1 puts memory behind a part of the file, within the limit.
 func (q *Queue) commit1(off, n int64) error {
-	if uint64(q.r.Blocks()+n) > q.shape.limit+q.shape.slotsAt {
+	if !q.within(n) {
 		return errLimit
 	}
 	err := sys.Reserve(q.r.File(), off, n)
@@ -325,17 +325,47 @@ func (q *Queue) expand(need uint64) (run, error) {
 				return run{}, err
 			}
 		}
-		r, next := q.takeRun(c*chunkUnits, need)
-		if next != 0 {
-			continue
+		// Not only at its beginning: somebody may have been stopped who took units
+		// there, and has not yet said that the chunk has memory.
+		for at := c * chunkUnits; at+need <= (c+chunks)*chunkUnits && q.affords(at, need); {
+			r, next := q.takeRun(at, need)
+			if next == 0 {
+				return r, q.commitTaken(r)
+			}
+			at = next
 		}
-		if err := q.commitRun(r); err != nil {
-			q.giveBack(r)
-			return run{}, err
-		}
-		return r, nil
 	}
 	return run{}, errLimit
+}
+
+// affords tells whether the limit leaves memory for all that a run lacks. To ask
+// before the units are taken keeps those who wait for memory from waking each
+// other all the time, each with the units that it had to give back.
+func (q *Queue) affords(at, need uint64) bool {
+	if len(q.chunks) == 0 {
+		return true
+	}
+	lacks := uint64(0)
+	for c := at / chunkUnits; c <= (at+need-1)/chunkUnits; c++ {
+		if q.chunks[c].Load()&chunkMemory == 0 && !(q.wordsReady(c*chunkUnits) && q.othersIn(c)) {
+			lacks += chunkUnits * q.shape.unit
+		}
+	}
+	return lacks == 0 || q.within(int64(lacks))
+}
+
+// within tells whether n more bytes are within the limit.
+func (q *Queue) within(n int64) bool { return uint64(q.r.Blocks()+n) <= q.shape.limit+q.shape.slotsAt }
+
+// commitTaken is commitRun for a run that was just taken: without memory it is
+// given back, and whoever found it taken is told.
+func (q *Queue) commitTaken(r run) error {
+	err := q.commitRun(r)
+	if err != nil {
+		q.giveBack(r)
+		q.ringRoom(0)
+	}
+	return err
 }
 
 // shrink gives the memory of all chunks but the first back that have no
@@ -354,6 +384,7 @@ func (q *Queue) shrink() {
 		bytes := chunkUnits * q.shape.unit
 		_ = sys.Punch(q.r.File(), int64(q.shape.arenaAt+c*bytes), int64(bytes))
 		q.giveBack(r)
+		q.ringRoom(0) // a sender may have found the units taken, or the limit reached
 	}
 }
 
