@@ -179,10 +179,10 @@ func (q *Queue) reserve(p phase, thorough bool) (*slot, uint64, error) {
 			t = (t + max(1, uint64(d)-n+1)) & posMask
 			walked++
 		case d == -int64(n) && phaseOf(s) == ready:
-			return nil, 0, isthmus.ErrFull
+			return nil, 0, q.full()
 		case d == -int64(n) && phaseOf(s) != free && phaseOf(s) != 0 && phaseOf(s) <= offered:
 			if !thorough || passed == n {
-				return nil, 0, isthmus.ErrFull
+				return nil, 0, q.full()
 			}
 			if sl.state.CompareAndSwap(s, word(t, ownerOf(s), phaseOf(s))) {
 				crash.Point("send.passed")
@@ -193,6 +193,14 @@ func (q *Queue) reserve(p phase, thorough bool) (*slot, uint64, error) {
 		}
 	}
 	return nil, 0, q.stuck("looking for a free slot")
+}
+
+// full says that a message, or what others hold, is in the way.
+func (q *Queue) full() error {
+	if len(q.segs) > 0 {
+		return errLimit
+	}
+	return isthmus.ErrFull
 }
 
 // sentAt notes that position t is taken.
@@ -223,27 +231,32 @@ func (q *Queue) noteCrowd(seen bool) {
 // publish makes a message that this handle was writing Ready.
 func (q *Queue) publish(sl *slot) error {
 	race.Release()
-	return q.move(sl, writing, 0, ready, 0)
+	_, err := q.move(sl, writing, 0, ready, 0)
+	return err
 }
 
 // release makes a slot that this handle has in phase p Free for its next lap.
 func (q *Queue) release(sl *slot, p phase) error {
-	return q.move(sl, p, 0, free, uint64(len(q.slots)))
+	pos, err := q.move(sl, p, 0, free, uint64(len(q.slots)))
+	if err == nil {
+		q.drained(pos)
+	}
+	return err
 }
 
 // move moves a slot that is this handle's in phase p. Its position may change
-// meanwhile, since senders pass over it, but nothing else.
-func (q *Queue) move(sl *slot, p phase, owner int, to phase, lap uint64) error {
+// meanwhile, since senders pass over it, but nothing else; it returns the last.
+func (q *Queue) move(sl *slot, p phase, owner int, to phase, lap uint64) (pos uint64, err error) {
 	for range maxTries {
 		s := sl.state.Load()
 		if phaseOf(s) != p || ownerOf(s) != q.me {
-			return fmt.Errorf("%w: somebody took a slot away that this process was holding", isthmus.ErrCorrupt)
+			return 0, fmt.Errorf("%w: somebody took a slot away that this process was holding", isthmus.ErrCorrupt)
 		}
 		if sl.state.CompareAndSwap(s, word((posOf(s)+lap)&posMask, owner, to)) {
-			return nil
+			return posOf(s), nil
 		}
 	}
-	return q.stuck("giving up a slot")
+	return 0, q.stuck("giving up a slot")
 }
 
 // find is a Ready slot that a receiver may try to take.
@@ -286,10 +299,11 @@ func (q *Queue) scan(hw uint64, left *int64) (_ find, again bool) {
 	}
 	h := start // slots from h to pos were skipped: they may become Ready
 	for pos := start; ahead(pos, start) < int64(len(q.slots)); pos = (pos + 1) & posMask {
-		*left--
-		if !q.there(pos) {
-			next, past := q.past(pos)
-			if !past { // nobody has sent here yet
+		if *left--; *left < 0 {
+			return find{}, true
+		}
+		if next, ok := q.visible(pos); !ok {
+			if next == pos { // nobody has sent here yet
 				q.receivedUpTo(find{hw: hw, h: h})
 				return find{}, false
 			}
@@ -312,6 +326,10 @@ func (q *Queue) scan(hw uint64, left *int64) (_ find, again bool) {
 			*left = 0
 			return find{}, true
 		case d < 0 || d == 0 && phaseOf(s) == free: // nobody has sent here yet
+			if _, ok := q.visible(pos); !ok { // or its memory has gone since, and others have sent behind it
+				pos = (pos - 1) & posMask
+				continue
+			}
 			q.receivedUpTo(find{hw: hw, h: h})
 			return find{}, false
 		case d == 0 && phaseOf(s) != claimed: // writing, offered, or another's gift
@@ -398,7 +416,14 @@ func (q *Queue) mayTake(s uint64) bool {
 
 // overtaken tells whether a slot from h to end is Ready now.
 func (q *Queue) overtaken(h, end uint64) bool {
-	for pos := h; pos != end; pos = (pos + 1) & posMask {
+	for pos := h; ahead(pos, end) < 0; pos = (pos + 1) & posMask {
+		if next, ok := q.visible(pos); !ok { // to look would give its memory back to it
+			if next == pos {
+				return false
+			}
+			pos = (next - 1) & posMask
+			continue
+		}
 		if s := q.at(pos).state.Load(); posOf(s) == pos && q.mayTake(s) {
 			return true
 		}
