@@ -323,11 +323,12 @@ func (q *Queue) restore(sl *slot, counted bool) error {
 		q.putBack(sl)
 		return nil
 	}
-	if a := loadAttempts(sl); counted && a < 1<<16-1 {
-		sl.attempts = a + 1
+	a := loadAttempts(sl)
+	if counted {
+		a = countOne(sl)
 	}
 	race.Release()
-	pos, err := q.move(sl, claimed, 0, ready, 0)
+	pos, err := q.move(sl, claimed, hadBy(a), ready, 0)
 	if err != nil {
 		return err
 	}

@@ -18,7 +18,8 @@ import (
 //
 //	Free(p)        nobody's; it waits for the send at position p
 //	Writing(p, o)  sender o fills it
-//	Ready(p)       it holds a message
+//	Ready(p)       it holds a message; if a receiver had it before, how many did
+//	               is in the word, too (1024 + that number in the owner's place)
 //	Ready(p, o)    it holds a gift to receiver o (capacity zero only; o+1 in the word)
 //	Claimed(p, o)  receiver o has the message in its hands
 //	Offered(p, o)  receiver o waits here for a TrySend (capacity zero only)
@@ -53,7 +54,9 @@ import (
 // then takes the slot from Ready to Free in one move. If that succeeds the
 // message did not change while it was being copied, since nobody writes to a
 // Ready slot and no position comes twice; and there is no moment at which the
-// receiver has it in its hands and could die.
+// receiver has it in its hands and could die. A message that others had in their
+// hands and returned meanwhile is the same, but for how often that was; so that
+// is in the word.
 //
 // Passing over. When the tail comes round to a slot that is still Writing,
 // Claimed or Offered from the lap before, the sender moves that slot's position
@@ -94,6 +97,8 @@ const (
 	posShift  = phaseBits + ownerBits
 	posBits   = 64 - posShift
 	posMask   = 1<<posBits - 1
+
+	again = 1 << (ownerBits - 1) // in the owner's place of a Ready word: receivers had it
 )
 
 func word(pos uint64, owner int, p phase) uint64 {
@@ -188,6 +193,7 @@ func (q *Queue) reserve(p phase, thorough bool) (*slot, uint64, error) {
 				crash.Point("send.passed")
 				passed++
 			}
+		case !q.there(t): // its memory has gone since it was asked about
 		default:
 			return nil, 0, fmt.Errorf("%w: slot %d has state %#x at position %d", isthmus.ErrCorrupt, q.index(t), s, t)
 		}
@@ -411,7 +417,17 @@ const glances = 64
 // mayTake tells whether a slot in state s holds a message for this handle: for
 // anyone, or a gift to it.
 func (q *Queue) mayTake(s uint64) bool {
-	return phaseOf(s) == ready && (ownerOf(s) == 0 || ownerOf(s) == q.me+1)
+	o := ownerOf(s)
+	return phaseOf(s) == ready && (o == 0 || o >= again || o == q.me+1)
+}
+
+// hadBy is the owner's place of the Ready word of a message that so many
+// receivers had.
+func hadBy(attempts uint16) int {
+	if attempts == 0 {
+		return 0
+	}
+	return again | int(attempts)&(again-1)
 }
 
 // overtaken tells whether a slot from h to end is Ready now.
