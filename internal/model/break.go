@@ -26,6 +26,16 @@ type QueueBreaks struct {
 	MoreOneLap       bool // who looks whether there is more looks at one lap from the shared head only
 	PositionTwice    bool // a sender gives a slot back at the position that it had
 	PublishForgotten bool // a dead sender's unfinished message is made Ready by repair
+	PunchUnasked     bool // who retires a segment does not look whether somebody installs at its place
+	PunchAgainBlind  bool // nor does who gives back what has come back
+	AnnounceLate     bool // who installs loads the segment's word before it announces itself
+	ForgetRetire     bool // who is done installing does not retire what others could not
+	RetireByLast     bool // a segment is retired when its last slot is Free for the next lap
+	PassMoves        bool // to pass over a segment moves on all that is held there
+	NoRecheck        bool // a receiver takes a slot whose memory has gone for the end of the row
+	RecheckLoosely   bool // it is content to see that there is memory again
+	LeavingStays     bool // repair does not end what the dead one was giving back
+	AnnouncedStays   bool // repair leaves the dead one's announcement
 }
 
 // BellBreaks are ways to break the waiting.

@@ -25,7 +25,7 @@ type mark struct{ epoch, pos uint8 }
 
 const (
 	maxActors = 3
-	maxSlots  = 3
+	maxSlots  = 4
 	maxUnits  = 2
 	perSender = 3
 	nobody    = maxActors // who repairs when all are dead
@@ -69,6 +69,9 @@ type Queue struct {
 	Deaths  int
 	Units   int // of an arena, of which each message takes one
 	Zero    bool
+	// Segment is how many slots get memory together, of an unbounded queue; 0: all
+	// slots are there from the beginning.
+	Segment int
 	// Lazy makes the writing of the shared tail and head a choice, where the
 	// code goes by a counter and by how crowded it is. Else they are written
 	// always, which has fewer states.
@@ -125,17 +128,20 @@ type local struct {
 	seen    word
 	unitWas unitWord
 	cont    pc
+	seg     segment // as the actor saw it
+	sh      shrinker
 }
 
 type actor struct {
-	life uint8
-	op   uint8
-	pc   pc
-	tail uint8
-	head mark
-	at   local
-	back uint16 // messages made Ready again by it, or for it, that are not back yet
-	late [maxActors]uint8
+	life    uint8
+	op      uint8
+	pc      pc
+	tail    uint8
+	head    mark
+	at      local
+	growing uint8  // 1 + the place at which it installs a segment
+	back    uint16 // messages made Ready again by it, or for it, that are not back yet
+	late    [maxActors]uint8
 }
 
 // repairer is whoever repairs: a goroutine of some survivor, beside its calls.
@@ -148,10 +154,12 @@ type repairer struct {
 	low  uint8 // 1 + the lowest position that was seen Ready
 	seen word
 	load bool
+	sh   shrinker
 }
 
 type queueState struct {
 	slots  [maxSlots]slot
+	segs   [maxSlots]segment
 	units  [maxUnits]unitWord
 	tail   uint8
 	head   mark
@@ -186,7 +194,9 @@ func ahead(a, b uint8) int    { return int(a) - int(b) }
 // Start is an empty queue.
 func (q *Queue) Start() (s queueState) {
 	for i := range q.Slots {
-		s.slots[i].word = word{uint8(i), 0, free}
+		if q.Segment == 0 {
+			s.slots[i].word = word{uint8(i), 0, free}
+		}
 	}
 	for i := range s.actors {
 		if i >= len(q.Scripts) {
@@ -254,7 +264,7 @@ func (q *Queue) Steps(s queueState, yield func(l Label, to queueState, broken er
 // die forgets all that an actor knew. What it held is in the slots.
 func (q *Queue) die(s *queueState, i int) {
 	a := &s.actors[i]
-	*a = actor{life: dead, pc: done, back: a.back}
+	*a = actor{life: dead, pc: done, back: a.back, growing: a.growing}
 	if s.rep.on && int(s.rep.by) == i {
 		s.rep = repairer{}
 	}

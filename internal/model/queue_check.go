@@ -44,12 +44,12 @@ func (q *Queue) witness(s *queueState) {
 func (q *Queue) full(s *queueState) bool {
 	held := 0
 	for i := range q.Slots {
-		sl := s.slots[i]
+		sl := q.standing(s, i)
 		if sl.phase != free {
 			held++
 		}
 		for k := range q.Slots {
-			o := s.slots[k]
+			o := q.standing(s, k)
 			if sl.phase == ready && o.phase == free && ahead(o.pos, sl.pos) > q.Slots && !q.Breaks.StrictlyFull {
 				return true
 			}
@@ -83,6 +83,9 @@ func (q *Queue) taken(s *queueState, i int, id uint8) error {
 func (q *Queue) Final(s queueState) error {
 	if q.readyNow(&s) != 0 && !q.more(&s) {
 		return errors.New("a message is there, but who looks whether there is more, to ring on, does not see it")
+	}
+	if err := q.shrunk(&s); err != nil {
+		return err
 	}
 	views := []actor{{head: s.head, tail: s.tail}}
 	for i := range q.Scripts {
@@ -141,7 +144,7 @@ func (q *Queue) drain(s queueState, view actor) error {
 		}
 	}
 	for i := range q.Slots {
-		if s.slots[i].phase != free {
+		if p := s.slots[i].phase; p != free && (p != 0 || q.Segment == 0) {
 			return fmt.Errorf("slot %d is lost: %v", i, s.slots[i].word)
 		}
 	}
@@ -175,7 +178,7 @@ func (q *Queue) alone(s queueState, who actor, op Op, n int) (queueState, error)
 	for i := range script {
 		script[i] = op
 	}
-	one := &Queue{Slots: q.Slots, Units: q.Units, Scripts: [][]Op{script}, Breaks: q.Breaks}
+	one := &Queue{Slots: q.Slots, Segment: q.Segment, Units: q.Units, Scripts: [][]Op{script}, Breaks: q.Breaks}
 	s.actors[0] = actor{tail: who.tail, head: who.head}
 	one.begin(&s, 0)
 	for range 1000 {

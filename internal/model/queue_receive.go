@@ -7,7 +7,7 @@ func (t *turn) receive() {
 	switch a.pc {
 	case loadHead:
 		t.loadHead()
-	case loadNext:
+	case loadNext, seeNext, seeAgain:
 		t.scan()
 	case lookAgain:
 		t.lookAgain()
@@ -49,7 +49,7 @@ func (t *turn) loadHead() {
 		at.start = max(at.start, a.head.pos)
 	}
 	at.h, at.pos = at.start, at.start
-	a.pc = loadNext
+	a.pc = t.scanning()
 	t.out("loads the head")
 }
 
@@ -73,9 +73,17 @@ func (t *turn) scan() {
 		t.note(at.h, true, "comes to the end of the lap")
 		return
 	}
+	if a.pc != loadNext {
+		t.see()
+		return
+	}
 	sl := t.at(at.pos)
 	switch d := ahead(sl.pos, at.pos); {
-	case d < 0 || d == 0 && sl.phase == free:
+	case t.q.Segment > 0 && !t.q.Breaks.NoRecheck && (d < 0 || sl.phase == 0 || d == 0 && sl.phase == free):
+		a.pc = seeAgain
+		t.out("sees no message in the slot")
+		return
+	case d < 0 || d == 0 && (sl.phase == free || sl.phase == 0):
 		at.cont = checkEmpty
 		t.note(at.h, false, "comes to where nobody has sent")
 		return
@@ -92,6 +100,7 @@ func (t *turn) scan() {
 		at.h++
 	}
 	at.pos++
+	a.pc = t.scanning()
 	t.out("looks at a slot")
 }
 
@@ -187,12 +196,14 @@ func (t *turn) afterNote(what string) {
 		t.rescan(what)
 		return
 	}
+	was := at.pos
 	*at = local{begun: true, must: at.must, hand: at.hand, last: at.last, stale: at.stale, hold: at.hold, hw: at.hw, cont: at.cont}
 	if a.pc = at.cont; a.pc != checkEmpty {
 		at.hw = mark{}
 	}
 	if at.cont == lifted {
-		t.end(what)
+		at.cont = loadHead
+		t.drained(was, what)
 		return
 	}
 	at.cont = loadHead
@@ -237,9 +248,10 @@ func (t *turn) settle() {
 	switch a.pc {
 	case acknowledge:
 		t.own(sl.word, "acknowledges", func() {
+			pos := sl.pos
 			t.s.fate[sl.id-1] = received
 			t.q.free(&t.s, sl, sl.pos+uint8(t.q.Slots))
-			t.end("acknowledges")
+			t.drained(pos, "acknowledges")
 		})
 	case restorePos:
 		at.pos, a.pc = sl.pos, restoreSlot

@@ -5,6 +5,7 @@ const (
 	mendSlots = iota
 	seekReady
 	moveBack
+	mendSegs
 	freeLoans
 	giveUpPlace
 )
@@ -30,8 +31,10 @@ func (q *Queue) repair(s queueState, yield func(l Label, to queueState, broken e
 		if r.low != 0 && !q.Breaks.RepairStays {
 			q.goBack(&s, r.low-1)
 		}
-		r.low, r.pc = 0, freeLoans
+		r.low, r.pc = 0, mendSegs
 		out("moves the head back")
+	case mendSegs:
+		q.mendSegments(s, yield)
 	case freeLoans:
 		if int(r.i) == q.Units || q.Breaks.LoansLeak {
 			r.i, r.pc = 0, giveUpPlace
@@ -148,7 +151,7 @@ func (q *Queue) seekReady(s *queueState, out func(string)) {
 	if int(r.i) == q.Slots {
 		r.i, r.pc = 0, moveBack
 		if r.low == 0 {
-			r.pc = freeLoans
+			r.pc = mendSegs
 		}
 		out("has looked at all slots")
 		return

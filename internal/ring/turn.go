@@ -332,7 +332,7 @@ func (q *Queue) scan(hw uint64, left *int64) (_ find, again bool) {
 			*left = 0
 			return find{}, true
 		case d < 0 || d == 0 && phaseOf(s) == free: // nobody has sent here yet
-			if _, ok := q.visible(pos); !ok { // or its memory has gone since, and others have sent behind it
+			if !q.there(pos) { // or its memory has gone since, and others have sent behind it
 				pos = (pos - 1) & posMask
 				continue
 			}
