@@ -77,19 +77,22 @@ var errLimit = fmt.Errorf("%w: the byte limit (Memory, at creation) is reached",
 
 func isFull(err error) bool { return err == isthmus.ErrFull || err == errLimit }
 
-// grow lays out an unbounded queue of at most limit bytes.
+// grow lays out an unbounded queue of at most limit bytes, or a little more, if
+// that is less than one message takes: memory comes in chunks.
 func (s *shape) grow(limit uint64) {
-	s.mode, s.limit = modeUnbounded, limit
-	s.segment = max(minSegment, ceilPow2((limit/slotSize+maxSegments-1)/maxSegments))
-	segments := max(4, ceilPow2(limit/slotSize/s.segment+1))
-	s.slots = segments * s.segment
 	if s.maxMessage > inlineBytes {
 		s.unit = 1 << 10
 		if s.maxMessage > 1<<20 {
 			s.unit = pageSize
 		}
-		s.units = roundUp(max(limit, s.maxMessage)/s.unit+1, chunkUnits)
+		chunks := (s.maxMessage + s.unit*chunkUnits - 1) / (s.unit * chunkUnits)
+		limit = max(limit, chunks*(s.unit*chunkUnits+pageSize)+4*minSegment*slotSize)
+		s.units = roundUp(limit/s.unit+1, chunkUnits)
 	}
+	s.mode, s.limit = modeUnbounded, limit
+	s.segment = max(minSegment, ceilPow2((limit/slotSize+maxSegments-1)/maxSegments))
+	segments := max(4, ceilPow2(limit/slotSize/s.segment+1))
+	s.slots = segments * s.segment
 }
 
 func ceilPow2(n uint64) uint64 {

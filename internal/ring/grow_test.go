@@ -209,6 +209,47 @@ func TestRepairEndsAnAnnouncement(t *testing.T) {
 	}
 }
 
+// However low the limit is, one message has room.
+func TestLowestLimit(t *testing.T) {
+	for _, c := range []Config{
+		{Memory: 100, MaxMessage: 100},
+		{Memory: 1, MaxMessage: 64},
+		{Memory: 64 << 10},
+		{Memory: 512 << 10, MaxMessage: 8192},
+		{Memory: 1 << 20, MaxMessage: 1 << 20},
+		{Memory: 2 << 20, MaxMessage: 2 << 20},
+		{Memory: 5 << 20, MaxMessage: 5 << 20},
+	} {
+		c.Kind, c.Capacity, c.Participants = region.Mailbox, isthmus.Unbounded, 2
+		if c.MaxMessage == 0 {
+			c.Memory, c.MaxMessage = max(c.Memory, DefaultMaxMessage), DefaultMaxMessage
+		}
+		dir, err := os.MkdirTemp("/dev/shm", "isthmus-test-")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer os.RemoveAll(dir)
+		q, err := Create(dir, "x", c, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for round := range int64(3) { // a small one, and then the largest
+			for _, size := range []int{min(c.MaxMessage, 100), c.MaxMessage} {
+				if err := q.TrySend(&isthmus.Message{Data: make([]byte, size), Type: round}); err != nil {
+					t.Errorf("limit %d, a message of %d bytes, round %d: %v", c.Memory, size, round, err)
+					continue
+				}
+				if m := receiveThe(t, q, round); len(m.Data) != size {
+					t.Errorf("%d bytes came, want %d", len(m.Data), size)
+				}
+			}
+		}
+		if err := q.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // Close must not give the place up while a receiver of the same handle has a
 // message in its hands: the claim would go to whoever takes the place.
 func TestCloseWaitsForReceivers(t *testing.T) {
