@@ -25,6 +25,7 @@ type QueueBreaks struct {
 	SizeFirst        bool // liftFast loads what it copies before it has seen the state Ready
 	MoreOneLap       bool // who looks whether there is more looks at one lap from the shared head only
 	PositionTwice    bool // a sender gives a slot back at the position that it had
+	WordForgets      bool // the word of a message that comes back does not tell how many receivers had it
 	PublishForgotten bool // a dead sender's unfinished message is made Ready by repair
 	PunchUnasked     bool // who retires a segment does not look whether somebody installs at its place
 	PunchAgainBlind  bool // nor does who gives back what has come back

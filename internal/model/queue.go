@@ -42,6 +42,19 @@ type slot struct {
 	id    uint8 // of the message: see idOf
 	flags uint8
 	unit  uint8 // 1 + the unit that the message has
+	had   uint8 // by so many receivers before
+}
+
+// again is in the owner's place of a Ready word: receivers had the message.
+const again = 100
+
+// readyAgain makes a message Ready that one more receiver had.
+func (q *Queue) readyAgain(sl *slot) {
+	sl.had++
+	sl.word = word{sl.pos, again + sl.had, ready}
+	if q.Breaks.WordForgets {
+		sl.owner = 0
+	}
 }
 
 // Op is a call.
@@ -120,6 +133,7 @@ type local struct {
 	pos     uint8
 	k       uint8
 	copy    uint8 // the message that was copied out
+	had     uint8 // what it says of receivers before
 	hold    uint8 // the slot in its hands
 	hand    uint8 // 1 + the slot that it offered
 	unit    uint8 // 1 + the unit that it borrowed

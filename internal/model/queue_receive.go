@@ -30,7 +30,7 @@ func (t *turn) receive() {
 			return
 		}
 		t.empty()
-	case acknowledge, restorePos, restoreSlot, goBack:
+	case acknowledge, restoreSlot, goBack:
 		t.settle()
 	default:
 		t.offer()
@@ -108,7 +108,7 @@ func (t *turn) scan() {
 func (t *turn) lookAgain() {
 	a := t.a()
 	at := &a.at
-	if sl := t.at(at.k); sl.word == (word{at.k, 0, ready}) {
+	if sl := t.at(at.k); sl.pos == at.k && sl.phase == ready {
 		t.rescan("was overtaken")
 		return
 	}
@@ -158,7 +158,7 @@ func (t *turn) claim(sl *slot) {
 func (t *turn) afterClaim() pc {
 	switch {
 	case t.q.op(&t.s, t.i) == Bounce:
-		return restorePos
+		return restoreSlot
 	case t.a().at.hand != 0:
 		return unoffer
 	}
@@ -253,12 +253,10 @@ func (t *turn) settle() {
 			t.q.free(&t.s, sl, sl.pos+uint8(t.q.Slots))
 			t.drained(pos, "acknowledges")
 		})
-	case restorePos:
-		at.pos, a.pc = sl.pos, restoreSlot
-		t.out("looks where its claim is")
 	case restoreSlot:
 		t.own(sl.word, "returns", func() {
-			sl.word = word{sl.pos, 0, ready}
+			at.pos = sl.pos
+			t.q.readyAgain(sl)
 			a.back |= bit(sl.id)
 			if a.pc = goBack; t.q.Breaks.ReturnStays {
 				a.back = 0

@@ -124,7 +124,7 @@ func (q *Queue) touches(s *queueState, sl *slot, dead uint8) bool {
 func (q *Queue) mend(s *queueState, sl *slot) {
 	switch {
 	case sl.phase == claimed, sl.phase == writing && q.Breaks.PublishForgotten && sl.id != 0:
-		sl.word = word{sl.pos, 0, ready}
+		q.readyAgain(sl)
 		s.actors[s.rep.dead].back |= bit(sl.id)
 	case sl.phase == ready:
 		s.fate[sl.id-1] = withdrawn

@@ -40,7 +40,6 @@ const (
 	noteHead
 	checkEmpty
 	acknowledge
-	restorePos
 	restoreSlot
 	goBack
 
@@ -230,7 +229,7 @@ func (t *turn) fill() {
 		}
 		t.out("binds its unit")
 	default:
-		sl.id, sl.flags = t.q.id(&t.s, t.i), 0
+		sl.id, sl.flags, sl.had = t.q.id(&t.s, t.i), 0, 0
 		switch t.q.op(&t.s, t.i) {
 		case Deliver:
 			sl.flags = flagDeliver

@@ -73,6 +73,7 @@ func TestQueueBreaks(t *testing.T) {
 		{"offer by index", Queue{Slots: 2, Zero: true, Scripts: [][]Op{{Give, Give, Give}, {Offer}, {Offer, Offer}}, Lazy: true, Breaks: QueueBreaks{OfferByIndex: true}}},
 		{"stale hand", Queue{Slots: 2, Zero: true, Scripts: [][]Op{{Give}, {Offer}}, Deaths: 1, Breaks: QueueBreaks{StaleHand: true}}},
 		{"size before state", Queue{Slots: 1, Scripts: [][]Op{{Send, Send}, {Fast, Fast}}, Breaks: QueueBreaks{SizeFirst: true}}},
+		{"word forgets", Queue{Slots: 1, Scripts: [][]Op{{Send}, {Lift}, {Bounce}}, Breaks: QueueBreaks{WordForgets: true}}},
 		{"position twice", Queue{Slots: 2, Scripts: [][]Op{{Send}, {Abandon}, {Recv}}, Breaks: QueueBreaks{PositionTwice: true}}},
 		{"more within a lap", Queue{Slots: 1, Scripts: [][]Op{{Send, Send}, {Recv}}, Lazy: true, Breaks: QueueBreaks{MoreOneLap: true}}},
 		{"strictly full", Queue{Slots: 2, Scripts: [][]Op{{Send, Send}, {Send}, {Recv, Recv}}, Breaks: QueueBreaks{StrictlyFull: true}}},
