@@ -21,8 +21,7 @@
 // is one step. Its lost tries change nothing, and its last one is what the step
 // does, so no behaviour is left out.
 //
-// What is not modelled: the chunks of an unbounded queue's arena, two repairs at
-// once, receivers that choose among messages (inbox.go), memory weaker than
+// What is not modelled: the chunks of an unbounded queue's arena, receivers that choose among messages (inbox.go), memory weaker than
 // sequentially consistent (Go's atomics are not), positions that wrap, and a
 // region that somebody scribbles on.
 package model

@@ -28,7 +28,9 @@ const (
 	maxSlots  = 4
 	maxUnits  = 2
 	perSender = 3
-	nobody    = maxActors // who repairs when all are dead
+
+	maxRepairs = 2
+	nobody     = maxActors // who repairs when all are dead
 )
 
 const (
@@ -80,6 +82,7 @@ type Queue struct {
 	Slots   int
 	Scripts [][]Op // what each actor calls, one after the other
 	Deaths  int
+	Repairs int // that may be under way at once; 0: one
 	Units   int // of an arena, of which each message takes one
 	Zero    bool
 	// Segment is how many slots get memory together, of an unbounded queue; 0: all
@@ -179,7 +182,7 @@ type queueState struct {
 	head   mark
 	actors [maxActors]actor
 	fate   [maxActors * perSender]uint8
-	rep    repairer
+	reps   [maxRepairs]repairer
 	deaths uint8
 }
 
@@ -272,15 +275,19 @@ func (q *Queue) Steps(s queueState, yield func(l Label, to queueState, broken er
 			yield(Label{actorNames[i], "dies", true}, to, nil)
 		}
 	}
-	q.repair(s, yield)
+	for n := range max(1, q.Repairs) {
+		q.repair(s, n, yield)
+	}
 }
 
 // die forgets all that an actor knew. What it held is in the slots.
 func (q *Queue) die(s *queueState, i int) {
 	a := &s.actors[i]
 	*a = actor{life: dead, pc: done, back: a.back, growing: a.growing}
-	if s.rep.on && int(s.rep.by) == i {
-		s.rep = repairer{}
+	for n := range s.reps {
+		if r := &s.reps[n]; r.on && int(r.by) == i {
+			*r = repairer{}
+		}
 	}
 }
 

@@ -381,15 +381,15 @@ func (q *Queue) seeInstallers(s *queueState, k *shrinker) (what string, over boo
 }
 
 // mendSegments is a step of repairSegments.
-func (q *Queue) mendSegments(s queueState, yield func(l Label, to queueState, broken error)) {
-	r := &s.rep
+func (q *Queue) mendSegments(s queueState, n int, yield func(l Label, to queueState, broken error)) {
+	r := &s.reps[n]
 	out := func(what string, broken error) {
 		q.witness(&s)
 		yield(Label{Who: repairNames[r.dead][r.by], What: what}, s, broken)
 	}
 	if q.Segment == 0 || int(r.i) > q.places() {
 		r.i, r.pc = 0, freeLoans
-		q.repair(s, yield)
+		q.repair(s, n, yield)
 		return
 	}
 	if r.i == 0 {

@@ -15,6 +15,7 @@ func TestSegments(t *testing.T) {
 		{"2 of 1, 2 to 1, with a death", false, Queue{Slots: 2, Segment: 1, Scripts: [][]Op{{Send}, {Send}, {Recv}}, Deaths: 1}},
 		{"2 of 1, 1 to 2, with a death", false, Queue{Slots: 2, Segment: 1, Scripts: [][]Op{{Send}, {Recv}, {Fast}}, Deaths: 1}},
 		{"2 of 1, two deaths", false, Queue{Slots: 2, Segment: 1, Scripts: [][]Op{send, recv}, Deaths: 2}},
+		{"2 of 1, two repairs at once", false, Queue{Slots: 2, Segment: 1, Scripts: [][]Op{{Send}, {Recv}}, Deaths: 2, Repairs: 2}},
 		{"3 of 1, 2 to 1", false, Queue{Slots: 3, Segment: 1, Scripts: [][]Op{send, {Send}, recv}}},
 		{"long: 2 of 1, 2 to 1, with a death", true, Queue{Slots: 2, Segment: 1, Scripts: [][]Op{send, {Send}, {Recv}}, Deaths: 1}},
 		{"long: 2 of 1, 1 to 2, with a death", true, Queue{Slots: 2, Segment: 1, Scripts: [][]Op{send, {Recv}, {Fast}}, Deaths: 1}},

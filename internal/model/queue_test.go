@@ -31,6 +31,8 @@ func TestQueue(t *testing.T) {
 		{"zero, given in order", false, Queue{Slots: 2, Zero: true, Scripts: [][]Op{{Give, Give}, {Offer}, {Offer, Offer}}}},
 		{"zero, given, with a death", false, Queue{Slots: 2, Zero: true, Scripts: [][]Op{{Give}, {Offer}, {Offer}}, Deaths: 1}},
 		{"zero, delivered", false, Queue{Slots: 2, Zero: true, Scripts: [][]Op{{Deliver, Give}, {Offer}}, Lazy: true, Deaths: 2}},
+		{"two repairs at once", false, Queue{Slots: 2, Scripts: [][]Op{{Send}, {Recv}, {Recv}}, Deaths: 2, Repairs: 2}},
+		{"long: two repairs at once", true, Queue{Slots: 2, Scripts: [][]Op{send, {Recv}, {Recv}}, Deaths: 2, Repairs: 2}},
 		{"long: 2 slots, 2 to 1", true, Queue{Slots: 2, Scripts: [][]Op{send, send, recv}, Lazy: true, Deaths: 1}},
 		{"long: 2 slots, 1 to 2", true, Queue{Slots: 2, Scripts: [][]Op{{Send, Send, Send}, recv, recv}, Lazy: true, Deaths: 1}},
 		{"long: 2 slots, 1 to 2, fine", true, Queue{Slots: 2, Scripts: [][]Op{send, recv, recv}, Lazy: true, Deaths: 1, Fine: true}},
