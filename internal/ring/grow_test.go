@@ -1,9 +1,13 @@
 package ring
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"os"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	isthmus "github.com/isthmus-ipc/isthmus"
 	"github.com/isthmus-ipc/isthmus/internal/region"
@@ -206,6 +210,95 @@ func TestRepairEndsAnAnnouncement(t *testing.T) {
 	}
 	if got, want := tx.segs[0].Load(), word(1, 0, segHole); got != want {
 		t.Fatalf("the drained segment is %#x, want %#x", got, want)
+	}
+}
+
+// Four segments come round all the time, and handles lose their CPU wherever they
+// are. Each message must be received once, and each sender's in order where
+// nobody returns them.
+func TestStormThroughFourSegments(t *testing.T) {
+	for _, returns := range []bool{false, true} {
+		t.Run(fmt.Sprintf("returns %t", returns), func(t *testing.T) { stormSegments(t, returns) })
+	}
+}
+
+func stormSegments(t *testing.T, returns bool) {
+	const senders, receivers, each = 3, 3, 30_000
+	qs := endless(t, 4)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	var left atomic.Int64
+	left.Store(senders * each)
+	got := make([]atomic.Int32, senders*each)
+	errs := make(chan error, senders+receivers)
+	for i := range senders {
+		go func() {
+			q := qs[i%2]
+			for k := range each {
+				if err := q.Send(ctx, &isthmus.Message{Type: int64(i*each + k)}); err != nil {
+					errs <- fmt.Errorf("send: %w", err)
+					return
+				}
+			}
+			errs <- nil
+		}()
+	}
+	for i := range receivers {
+		go func() { errs <- drainSegments(ctx, cancel, qs[2+i%2], returns && i == 0, each, got, &left) }()
+	}
+	for range senders + receivers {
+		if err := <-errs; err != nil {
+			t.Errorf("%v; %d messages left", err, left.Load())
+			cancel()
+		}
+	}
+	for id := range got {
+		if n := got[id].Load(); n != 1 && !t.Failed() {
+			t.Errorf("message %d was received %d times", id, n)
+		}
+	}
+}
+
+// drainSegments receives until all messages are there; then it ends the others.
+func drainSegments(ctx context.Context, end func(), q *Queue, returns bool, each int, got []atomic.Int32, left *atomic.Int64) error {
+	newest := map[int]int64{}
+	for n := 0; ; n++ {
+		var m isthmus.Message
+		var err error
+		if n%8 == 0 || returns {
+			var c Claim
+			if c, err = q.Claim(ctx, Anyone); err == nil {
+				m = c.Message
+				if returns && n%3 == 0 {
+					err = c.Return()
+					if err == nil {
+						continue
+					}
+				} else {
+					err = c.Ack()
+				}
+			}
+		} else {
+			err = q.Receive(ctx, Anyone, nil, true, &m)
+		}
+		if left.Load() == 0 {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("receive: %w", err)
+		}
+		from := int(m.Type) / each
+		if last, ok := newest[from]; ok && m.Type <= last && m.Redelivered == 0 {
+			return fmt.Errorf("message %d of sender %d came after %d", m.Type, from, last)
+		}
+		if m.Redelivered == 0 {
+			newest[from] = m.Type
+		}
+		got[m.Type].Add(1)
+		if left.Add(-1) == 0 {
+			end()
+			return nil
+		}
 	}
 }
 
