@@ -7,6 +7,9 @@ import (
 	"testing"
 )
 
+// growing are the points that only the trials here pass.
+var growing = []string{"grow.skipped"}
+
 const segmentBytes = segmentSlots * 128
 
 // pass sends k messages and receives each before the next.
@@ -74,6 +77,48 @@ func TestInstallerIsNotPunched(t *testing.T) {
 		t.Fatal("another message than the victim's")
 	}
 	w.pass(2 * segmentSlots)
+	w.check()
+}
+
+// TestStoppedShrinkerIsSkipped stops a receiver while it gives a segment's memory
+// back, until the tail has come round to the place twice.
+func TestStoppedShrinkerIsSkipped(t *testing.T) {
+	for _, point := range []string{"shrink.leaving", "shrink.punched"} {
+		t.Run(point, func(t *testing.T) {
+			w := newWorld(t, shapeNamed("unbounded"), small)
+			w.last(segmentSlots)
+			p := w.victim("receive", point, "STOP")
+			p.Expect("ready")
+			p.Say("")
+			p.Stopped()
+			w.pass(2*w.lap() + segmentSlots)
+			p.Signal(syscall.SIGCONT)
+			if _, got := reported(lastWords(t, p)); !got[segmentSlots] {
+				t.Error("the victim has lost its message")
+			}
+			p.Wait()
+			w.pass(w.lap())
+			w.check()
+		})
+	}
+}
+
+// TestSkipperDies kills a sender when it has skipped such a place.
+func TestSkipperDies(t *testing.T) {
+	w := newWorld(t, shapeNamed("unbounded"), small)
+	w.last(segmentSlots)
+	p := w.victim("receive", "shrink.leaving", "STOP")
+	p.Expect("ready")
+	p.Say("")
+	p.Stopped()
+	w.pass(w.lap() - segmentSlots)
+	s := w.victim("send", "grow.skipped", "KILL")
+	s.Expect("ready")
+	s.Say("")
+	s.WaitKilled()
+	w.pass(segmentSlots)
+	p.Kill()
+	w.pass(w.lap())
 	w.check()
 }
 

@@ -35,6 +35,8 @@ type QueueBreaks struct {
 	PassMoves        bool // to pass over a segment moves on all that is held there
 	NoRecheck        bool // a receiver takes a slot whose memory has gone for the end of the row
 	RecheckLoosely   bool // it is content to see that there is memory again
+	NeverSkip        bool // a sender waits for who gives a segment's memory back
+	HoleByStore      bool // who has given it back does not notice that senders skipped the place
 	LeavingStays     bool // repair does not end what the dead one was giving back
 	AnnouncedStays   bool // repair leaves the dead one's announcement
 }

@@ -31,7 +31,7 @@ func (q *Queue) witness(s *queueState) {
 	for i := range q.Scripts {
 		a := &s.actors[i]
 		a.at.must &= now
-		if a.life == alive && a.pc == loadSlot && full {
+		if a.life == alive && (a.pc == loadSlot || a.pc == seeSeg) && full {
 			a.at.full = true
 		}
 	}
@@ -40,12 +40,13 @@ func (q *Queue) witness(s *queueState) {
 // full tells whether a TrySend may find the queue full: all slots are held. A
 // ring has one more reason. A message that was overtaken, because it was
 // published or returned late, is in the way of the tail when that comes round,
-// though the slots behind it may be free.
+// though the slots behind it may be free. The slots of a segment that is leaving
+// are in the hands of who gives its memory back.
 func (q *Queue) full(s *queueState) bool {
 	held := 0
 	for i := range q.Slots {
 		sl := q.standing(s, i)
-		if sl.phase != free {
+		if sl.phase != free || q.Segment > 0 && s.segs[i/q.Segment].state == segLeaving {
 			held++
 		}
 		for k := range q.Slots {

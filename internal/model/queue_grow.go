@@ -55,15 +55,14 @@ func (q *Queue) visible(s *queueState, pos uint8) (next uint8, ok bool) {
 
 // standing is a slot's word, or what it would be if its segment had memory.
 func (q *Queue) standing(s *queueState, i int) word {
-	w := s.slots[i].word
-	if w.phase == 0 {
-		lap := 0
-		if tag := s.segs[i/q.Segment].tag; tag != 0 {
-			lap = int(tag-1)/q.places() + 1
-		}
-		w = word{uint8(lap*q.Slots + i), 0, free}
+	if q.Segment == 0 || s.segs[i/q.Segment].state == segReady {
+		return s.slots[i].word
 	}
-	return w
+	lap := 0
+	if tag := s.segs[i/q.Segment].tag; tag != 0 {
+		lap = int(tag-1)/q.places() + 1
+	}
+	return word{uint8(lap*q.Slots + i), 0, free}
 }
 
 // scanning is how a receiver goes on to the next slot.
@@ -189,8 +188,11 @@ func (t *turn) seeSegment() {
 	case w.state == 0, before && w.state == segHole:
 		a.pc = announce
 		t.out("sees that the segment has no memory")
+	case before && !t.q.Breaks.NeverSkip:
+		t.s.segs[t.place()] = segment{v + 1, w.owner, segLeaving}
+		t.out("skips a segment")
 	default:
-		t.end("ErrFull: the memory is just being given back")
+		t.full()
 	}
 }
 
@@ -344,7 +346,10 @@ func (q *Queue) shrink(s *queueState, k *shrinker, me uint8) (what string, over 
 		}
 		return "punches a slot", false, nil
 	case setHole:
-		*w = segment{k.v + 1, 0, segHole}
+		*w = segment{w.tag, 0, segHole} // it may have been skipped meanwhile
+		if q.Breaks.HoleByStore {
+			w.tag = k.v + 1
+		}
 		if k.again || k.v == 0 {
 			return "is done", true, nil
 		}

@@ -41,6 +41,7 @@ func TestSegmentBreaks(t *testing.T) {
 	two := Queue{Slots: 2, Segment: 1, Scripts: [][]Op{{Send, Send, Send}, {Recv}, {Recv}}}
 	death := Queue{Slots: 2, Segment: 1, Scripts: [][]Op{{Send}, {Recv}}, Deaths: 1}
 	laps := Queue{Slots: 4, Segment: 2, Scripts: [][]Op{{Send, Send, Send, Send, Send}, {Bounce, Recv, Recv, Recv, Recv, Recv}}}
+	thrice := Queue{Slots: 2, Segment: 1, Scripts: [][]Op{{Send, Send, Send}, {Recv}, {Recv, Recv}}}
 	for _, c := range []struct {
 		name string
 		q    Queue
@@ -54,6 +55,8 @@ func TestSegmentBreaks(t *testing.T) {
 		{"passing over moves", laps, QueueBreaks{PassMoves: true}},
 		{"no second look at the segment", two, QueueBreaks{NoRecheck: true}},
 		{"a loose second look", two, QueueBreaks{RecheckLoosely: true}},
+		{"nothing skipped", thrice, QueueBreaks{NeverSkip: true}},
+		{"hole by a store", thrice, QueueBreaks{HoleByStore: true}},
 		{"leaving stays", death, QueueBreaks{LeavingStays: true}},
 		{"announcement stays", Queue{Slots: 2, Segment: 1, Scripts: [][]Op{{Send}, {Send}, {Recv}}, Deaths: 1}, QueueBreaks{AnnouncedStays: true}},
 	} {

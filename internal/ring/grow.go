@@ -25,12 +25,13 @@ import (
 //	leaving(v, o)    every message is gone; o gives the memory back
 //	hole(v)          the memory is back
 //
-//	who                        moves                              after a death there
-//	sender       installs      0, hole(v−T) → ready(v)            anyone installs it
-//	sender       passes over   ready(v−T)   → ready(v)
-//	who drains   retires       ready(v)     → leaving(v, me)      repair: ends it
-//	             punches       leaving(v, me) → hole(v)
-//	             punches again hole(v) → leaving(v, me) → hole(v) repair: ends it
+//	who                        moves                               after a death there
+//	sender       installs      0, hole(v−T)    → ready(v)          anyone installs it
+//	sender       passes over   ready(v−T)      → ready(v)
+//	sender       skips         leaving(v−T, o) → leaving(v, o)
+//	who drains   retires       ready(v)        → leaving(v, me)    repair: ends it
+//	             punches       leaving(v, me)  → hole(v)
+//	             punches again hole(v) → leaving(v, me) → hole(v)  repair: ends it
 //
 // To install is to announce it, to load the word, to reserve the memory, to make
 // each slot 0 → Free(p), and to move the word. Several may be at it at once: each
@@ -53,8 +54,8 @@ import (
 //	Who is done installing retires what others could not.
 //
 //	Only the owner punches, or who repairs after its death: a late punch would
-//	destroy what came after. Nobody can need the place before a whole lap of
-//	the ring has gone by.
+//	destroy what came after. If it was stopped there, and the tail comes round
+//	to the place, that segment is skipped: it has been and gone, and never was.
 //
 // A chunk has two bits: its unit words have memory (for ever), and its units
 // have. Whoever borrows units makes sure of the latter when it has them in
@@ -148,8 +149,13 @@ func (q *Queue) install(t uint64) (uint64, error) {
 			crash.Point("grow.passed")
 		}
 		return t, nil
+	case s == word(posOf(q.lapBefore(v, 0)), ownerOf(s), segLeaving):
+		if seg.CompareAndSwap(s, word(v+1, ownerOf(s), segLeaving)) {
+			crash.Point("grow.skipped")
+		}
+		return t, nil
 	case s != 0 && s != q.lapBefore(v, segHole):
-		return t, errLimit // its memory is just being given back
+		return t, errLimit // only a scribbler writes that
 	}
 	return t, q.installHere(v)
 }
@@ -284,7 +290,7 @@ func (q *Queue) punchAgain(v uint64) {
 // segment at the place: then the memory stays.
 func (q *Queue) punchAlone(v uint64) {
 	if at := v & q.segMask; q.installing(at) {
-		q.segs[at].Store(word(v+1, 0, segHole))
+		q.emptied(at)
 		return
 	}
 	q.punchSegment(v)
@@ -296,7 +302,18 @@ func (q *Queue) punchSegment(v uint64) {
 	at := v & q.segMask
 	_ = sys.Punch(q.r.File(), int64(q.shape.slotsAt+at*bytes), int64(bytes))
 	crash.Point("shrink.punched")
-	q.segs[at].Store(word(v+1, 0, segHole))
+	q.emptied(at)
+}
+
+// emptied ends a segment's leaving. Senders may have skipped the place meanwhile,
+// and nobody else moves a leaving word.
+func (q *Queue) emptied(at uint64) {
+	for range maxTries {
+		s := q.segs[at].Load()
+		if phaseOf(s) != segLeaving || q.segs[at].CompareAndSwap(s, word(posOf(s), 0, segHole)) {
+			return
+		}
+	}
 }
 
 // repairSegments ends what participant d had begun, and retires what its death

@@ -155,12 +155,15 @@ func (q *Queue) reserve(p phase, thorough bool) (*slot, uint64, error) {
 		q.sentAt(me, shared, t, 0)
 		return sl, t, nil
 	}
-	passed, walked := uint64(0), uint64(0)
+	passed, walked, installs := uint64(0), uint64(0), 0
 	for range maxTries {
 		if !q.there(t) {
 			var err error
 			if t, err = q.install(t); err != nil {
 				return nil, 0, err
+			}
+			if installs++; installs > 1024+2*len(q.segs) {
+				return nil, 0, errLimit // all memory is just being given back
 			}
 			walked++
 			continue
