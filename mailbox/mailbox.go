@@ -43,7 +43,8 @@ type Config struct {
 	// and shared by all messages, whatever their sizes. Default: enough for as
 	// many of the largest messages as Capacity says, so MaxMessage: 1 << 20
 	// alone reserves 1 GiB; 4 MiB if MaxMessage is left at its default, too.
-	// Of an Unbounded mailbox it is the limit; default: half the file system.
+	// Of an Unbounded mailbox it is the limit, raised to what one message of
+	// MaxMessage takes; default: half the file system.
 	Memory int64
 	// Participants is how many handles the mailbox can have at a time, up to
 	// 512. Default: 64.

@@ -110,12 +110,12 @@ var scenarios = []scenario{
 		steps: []step{
 			at("send.passed", nowhere).on("zero", "bounded"), at("send.claimed", nowhere).on("zero", "bounded"),
 			at("send.published", there).unsent().on("zero", "bounded"),
-			at("grow.passed", nowhere).on("unbounded").of(small),
+			at("grow.passed", nowhere).on("unbounded").of(small), at("send.passed", nowhere).on("unbounded").of(small),
 		}},
 	{name: "grow", script: "send", inFlight: victimID, deaf: true, before: (*world).open,
 		steps: []step{
-			at("grow.reserved", nowhere).on("unbounded"), at("grow.filled", nowhere).on("unbounded"),
-			at("grow.ready", nowhere).on("unbounded"), at("grow.chunk", nowhere).on("unbounded").of(large),
+			at("grow.announced", nowhere).on("unbounded"), at("grow.reserved", nowhere).on("unbounded"),
+			at("grow.filled", nowhere).on("unbounded"), at("grow.ready", nowhere).on("unbounded"), at("grow.chunk", nowhere).on("unbounded").of(large),
 		}},
 	{name: "deliver", script: "deliver", inFlight: victimID, deaf: true, before: (*world).open,
 		steps: append(sending(), at("wait.armed", there).unsent(), at("deliver.withdrawn", nowhere))},

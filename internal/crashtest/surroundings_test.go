@@ -169,6 +169,13 @@ func (w *world) bury() {
 func (w *world) withCorpseAndCrowd() {
 	w.t.Helper()
 	w.one()
+	w.gather()
+	w.bury()
+}
+
+// gather leaves one place to take.
+func (w *world) gather() {
+	w.t.Helper()
 	for range participants - 4 {
 		m, err := mailbox.Attach(boxName, w.shape.config(w.dir))
 		if err != nil {
@@ -176,7 +183,6 @@ func (w *world) withCorpseAndCrowd() {
 		}
 		w.crowd = append(w.crowd, m)
 	}
-	w.bury()
 }
 
 // disperse ends the crowd.

@@ -44,6 +44,7 @@ var scripts = map[string]func(*victim) error{
 	"loan":    (*victim).loan,
 	"receive": (*victim).receive,
 	"try":     (*victim).tryReceive,
+	"linger":  (*victim).tryAndLinger,
 	"claim":   (*victim).claim,
 	"return":  (*victim).giveBack,
 	"hold":    (*victim).holdAndClose,
@@ -172,6 +173,15 @@ func (v *victim) tryReceive() error {
 		return err
 	}
 	return v.got(v.m.TryReceive())
+}
+
+// tryAndLinger lives on afterwards, so that its death wakes nobody.
+func (v *victim) tryAndLinger() error {
+	if err := v.tryReceive(); err != nil {
+		return err
+	}
+	_, err := v.in.ReadString('\n')
+	return err
 }
 
 func (v *victim) claim() error {

@@ -25,7 +25,20 @@ type QueueBreaks struct {
 	SizeFirst        bool // liftFast loads what it copies before it has seen the state Ready
 	MoreOneLap       bool // who looks whether there is more looks at one lap from the shared head only
 	PositionTwice    bool // a sender gives a slot back at the position that it had
+	WordForgets      bool // the word of a message that comes back does not tell how many receivers had it
 	PublishForgotten bool // a dead sender's unfinished message is made Ready by repair
+	PunchUnasked     bool // who retires a segment does not look whether somebody installs at its place
+	PunchAgainBlind  bool // nor does who gives back what has come back
+	AnnounceLate     bool // who installs loads the segment's word before it announces itself
+	ForgetRetire     bool // who is done installing does not retire what others could not
+	RetireByLast     bool // a segment is retired when its last slot is Free for the next lap
+	PassMoves        bool // to pass over a segment moves on all that is held there
+	NoRecheck        bool // a receiver takes a slot whose memory has gone for the end of the row
+	RecheckLoosely   bool // it is content to see that there is memory again
+	NeverSkip        bool // a sender waits for who gives a segment's memory back
+	HoleByStore      bool // who has given it back does not notice that senders skipped the place
+	LeavingStays     bool // repair does not end what the dead one was giving back
+	AnnouncedStays   bool // repair leaves the dead one's announcement
 }
 
 // BellBreaks are ways to break the waiting.

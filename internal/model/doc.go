@@ -10,7 +10,8 @@
 //
 // Three files say what is modelled, with the names of the code that they follow:
 //
-//	queue*.go  ring's turn.go, repair.go and arena.go: slots, hints, head and tail
+//	queue*.go  ring's turn.go, repair.go and arena.go: slots, hints, head and tail;
+//	           and the segments of grow.go
 //	bell.go    wait's bell.go and gate.go, and the pass-on in ring's stop
 //	break.go   the ways to break them, each of which the explorer must notice
 //
@@ -20,6 +21,7 @@
 // is one step. Its lost tries change nothing, and its last one is what the step
 // does, so no behaviour is left out.
 //
-// What is not modelled: memory weaker than sequentially consistent (Go's
-// atomics are not), positions that wrap, and a region that somebody scribbles on.
+// What is not modelled: the chunks of an unbounded queue's arena, receivers that choose among messages (inbox.go), memory weaker than
+// sequentially consistent (Go's atomics are not), positions that wrap, and a
+// region that somebody scribbles on.
 package model

@@ -25,10 +25,12 @@ type mark struct{ epoch, pos uint8 }
 
 const (
 	maxActors = 3
-	maxSlots  = 3
+	maxSlots  = 4
 	maxUnits  = 2
 	perSender = 3
-	nobody    = maxActors // who repairs when all are dead
+
+	maxRepairs = 2
+	nobody     = maxActors // who repairs when all are dead
 )
 
 const (
@@ -42,6 +44,19 @@ type slot struct {
 	id    uint8 // of the message: see idOf
 	flags uint8
 	unit  uint8 // 1 + the unit that the message has
+	had   uint8 // by so many receivers before
+}
+
+// again is in the owner's place of a Ready word: receivers had the message.
+const again = 100
+
+// readyAgain makes a message Ready that one more receiver had.
+func (q *Queue) readyAgain(sl *slot) {
+	sl.had++
+	sl.word = word{sl.pos, again + sl.had, ready}
+	if q.Breaks.WordForgets {
+		sl.owner = 0
+	}
 }
 
 // Op is a call.
@@ -67,8 +82,12 @@ type Queue struct {
 	Slots   int
 	Scripts [][]Op // what each actor calls, one after the other
 	Deaths  int
+	Repairs int // that may be under way at once; 0: one
 	Units   int // of an arena, of which each message takes one
 	Zero    bool
+	// Segment is how many slots get memory together, of an unbounded queue; 0: all
+	// slots are there from the beginning.
+	Segment int
 	// Lazy makes the writing of the shared tail and head a choice, where the
 	// code goes by a counter and by how crowded it is. Else they are written
 	// always, which has fewer states.
@@ -117,6 +136,7 @@ type local struct {
 	pos     uint8
 	k       uint8
 	copy    uint8 // the message that was copied out
+	had     uint8 // what it says of receivers before
 	hold    uint8 // the slot in its hands
 	hand    uint8 // 1 + the slot that it offered
 	unit    uint8 // 1 + the unit that it borrowed
@@ -125,17 +145,20 @@ type local struct {
 	seen    word
 	unitWas unitWord
 	cont    pc
+	seg     segment // as the actor saw it
+	sh      shrinker
 }
 
 type actor struct {
-	life uint8
-	op   uint8
-	pc   pc
-	tail uint8
-	head mark
-	at   local
-	back uint16 // messages made Ready again by it, or for it, that are not back yet
-	late [maxActors]uint8
+	life    uint8
+	op      uint8
+	pc      pc
+	tail    uint8
+	head    mark
+	at      local
+	growing uint8  // 1 + the place at which it installs a segment
+	back    uint16 // messages made Ready again by it, or for it, that are not back yet
+	late    [maxActors]uint8
 }
 
 // repairer is whoever repairs: a goroutine of some survivor, beside its calls.
@@ -148,16 +171,18 @@ type repairer struct {
 	low  uint8 // 1 + the lowest position that was seen Ready
 	seen word
 	load bool
+	sh   shrinker
 }
 
 type queueState struct {
 	slots  [maxSlots]slot
+	segs   [maxSlots]segment
 	units  [maxUnits]unitWord
 	tail   uint8
 	head   mark
 	actors [maxActors]actor
 	fate   [maxActors * perSender]uint8
-	rep    repairer
+	reps   [maxRepairs]repairer
 	deaths uint8
 }
 
@@ -186,7 +211,9 @@ func ahead(a, b uint8) int    { return int(a) - int(b) }
 // Start is an empty queue.
 func (q *Queue) Start() (s queueState) {
 	for i := range q.Slots {
-		s.slots[i].word = word{uint8(i), 0, free}
+		if q.Segment == 0 {
+			s.slots[i].word = word{uint8(i), 0, free}
+		}
 	}
 	for i := range s.actors {
 		if i >= len(q.Scripts) {
@@ -248,15 +275,19 @@ func (q *Queue) Steps(s queueState, yield func(l Label, to queueState, broken er
 			yield(Label{actorNames[i], "dies", true}, to, nil)
 		}
 	}
-	q.repair(s, yield)
+	for n := range max(1, q.Repairs) {
+		q.repair(s, n, yield)
+	}
 }
 
 // die forgets all that an actor knew. What it held is in the slots.
 func (q *Queue) die(s *queueState, i int) {
 	a := &s.actors[i]
-	*a = actor{life: dead, pc: done, back: a.back}
-	if s.rep.on && int(s.rep.by) == i {
-		s.rep = repairer{}
+	*a = actor{life: dead, pc: done, back: a.back, growing: a.growing}
+	for n := range s.reps {
+		if r := &s.reps[n]; r.on && int(r.by) == i {
+			*r = repairer{}
+		}
 	}
 }
 

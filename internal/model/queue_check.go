@@ -31,7 +31,7 @@ func (q *Queue) witness(s *queueState) {
 	for i := range q.Scripts {
 		a := &s.actors[i]
 		a.at.must &= now
-		if a.life == alive && a.pc == loadSlot && full {
+		if a.life == alive && (a.pc == loadSlot || a.pc == seeSeg) && full {
 			a.at.full = true
 		}
 	}
@@ -40,16 +40,17 @@ func (q *Queue) witness(s *queueState) {
 // full tells whether a TrySend may find the queue full: all slots are held. A
 // ring has one more reason. A message that was overtaken, because it was
 // published or returned late, is in the way of the tail when that comes round,
-// though the slots behind it may be free.
+// though the slots behind it may be free. The slots of a segment that is leaving
+// are in the hands of who gives its memory back.
 func (q *Queue) full(s *queueState) bool {
 	held := 0
 	for i := range q.Slots {
-		sl := s.slots[i]
-		if sl.phase != free {
+		sl := q.standing(s, i)
+		if sl.phase != free || q.Segment > 0 && s.segs[i/q.Segment].state == segLeaving {
 			held++
 		}
 		for k := range q.Slots {
-			o := s.slots[k]
+			o := q.standing(s, k)
 			if sl.phase == ready && o.phase == free && ahead(o.pos, sl.pos) > q.Slots && !q.Breaks.StrictlyFull {
 				return true
 			}
@@ -83,6 +84,9 @@ func (q *Queue) taken(s *queueState, i int, id uint8) error {
 func (q *Queue) Final(s queueState) error {
 	if q.readyNow(&s) != 0 && !q.more(&s) {
 		return errors.New("a message is there, but who looks whether there is more, to ring on, does not see it")
+	}
+	if err := q.shrunk(&s); err != nil {
+		return err
 	}
 	views := []actor{{head: s.head, tail: s.tail}}
 	for i := range q.Scripts {
@@ -141,7 +145,7 @@ func (q *Queue) drain(s queueState, view actor) error {
 		}
 	}
 	for i := range q.Slots {
-		if s.slots[i].phase != free {
+		if p := s.slots[i].phase; p != free && (p != 0 || q.Segment == 0) {
 			return fmt.Errorf("slot %d is lost: %v", i, s.slots[i].word)
 		}
 	}
@@ -175,7 +179,7 @@ func (q *Queue) alone(s queueState, who actor, op Op, n int) (queueState, error)
 	for i := range script {
 		script[i] = op
 	}
-	one := &Queue{Slots: q.Slots, Units: q.Units, Scripts: [][]Op{script}, Breaks: q.Breaks}
+	one := &Queue{Slots: q.Slots, Segment: q.Segment, Units: q.Units, Scripts: [][]Op{script}, Breaks: q.Breaks}
 	s.actors[0] = actor{tail: who.tail, head: who.head}
 	one.begin(&s, 0)
 	for range 1000 {

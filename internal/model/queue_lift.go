@@ -31,7 +31,7 @@ func (t *turn) lift() {
 		}
 		t.out("sees a message, in a hurry")
 	case copyOut:
-		at.copy, a.pc = sl.id, swapLift
+		at.copy, at.had, a.pc = sl.id, sl.had, swapLift
 		t.out("copies the message")
 	case swapLift:
 		if sl.word != at.seen {
@@ -50,6 +50,10 @@ func (t *turn) lifted(sl *slot) {
 		t.bad("received message %d with what it had copied of %d", id, at.copy)
 		return
 	}
+	if at.had != sl.had {
+		t.bad("received message %d, which %d receivers had before, as if it had been %d", id, sl.had, at.had)
+		return
+	}
 	h := at.h
 	if at.pos == h {
 		h++
@@ -61,6 +65,6 @@ func (t *turn) lifted(sl *slot) {
 		return
 	}
 	t.s.fate[id-1] = received
-	at.must, at.seen, at.k, at.copy, at.cont = 0, word{}, 0, 0, lifted
+	at.must, at.seen, at.k, at.copy, at.had, at.cont = 0, word{}, 0, 0, 0, lifted
 	t.note(h, at.h != at.start, "lifts the message")
 }

@@ -7,7 +7,7 @@ func (t *turn) receive() {
 	switch a.pc {
 	case loadHead:
 		t.loadHead()
-	case loadNext:
+	case loadNext, seeNext, seeAgain:
 		t.scan()
 	case lookAgain:
 		t.lookAgain()
@@ -30,7 +30,7 @@ func (t *turn) receive() {
 			return
 		}
 		t.empty()
-	case acknowledge, restorePos, restoreSlot, goBack:
+	case acknowledge, restoreSlot, goBack:
 		t.settle()
 	default:
 		t.offer()
@@ -49,7 +49,7 @@ func (t *turn) loadHead() {
 		at.start = max(at.start, a.head.pos)
 	}
 	at.h, at.pos = at.start, at.start
-	a.pc = loadNext
+	a.pc = t.scanning()
 	t.out("loads the head")
 }
 
@@ -73,9 +73,17 @@ func (t *turn) scan() {
 		t.note(at.h, true, "comes to the end of the lap")
 		return
 	}
+	if a.pc != loadNext {
+		t.see()
+		return
+	}
 	sl := t.at(at.pos)
 	switch d := ahead(sl.pos, at.pos); {
-	case d < 0 || d == 0 && sl.phase == free:
+	case t.q.Segment > 0 && !t.q.Breaks.NoRecheck && (d < 0 || sl.phase == 0 || d == 0 && sl.phase == free):
+		a.pc = seeAgain
+		t.out("sees no message in the slot")
+		return
+	case d < 0 || d == 0 && (sl.phase == free || sl.phase == 0):
 		at.cont = checkEmpty
 		t.note(at.h, false, "comes to where nobody has sent")
 		return
@@ -92,6 +100,7 @@ func (t *turn) scan() {
 		at.h++
 	}
 	at.pos++
+	a.pc = t.scanning()
 	t.out("looks at a slot")
 }
 
@@ -99,7 +108,7 @@ func (t *turn) scan() {
 func (t *turn) lookAgain() {
 	a := t.a()
 	at := &a.at
-	if sl := t.at(at.k); sl.word == (word{at.k, 0, ready}) {
+	if sl := t.at(at.k); sl.pos == at.k && sl.phase == ready {
 		t.rescan("was overtaken")
 		return
 	}
@@ -149,7 +158,7 @@ func (t *turn) claim(sl *slot) {
 func (t *turn) afterClaim() pc {
 	switch {
 	case t.q.op(&t.s, t.i) == Bounce:
-		return restorePos
+		return restoreSlot
 	case t.a().at.hand != 0:
 		return unoffer
 	}
@@ -187,12 +196,14 @@ func (t *turn) afterNote(what string) {
 		t.rescan(what)
 		return
 	}
+	was := at.pos
 	*at = local{begun: true, must: at.must, hand: at.hand, last: at.last, stale: at.stale, hold: at.hold, hw: at.hw, cont: at.cont}
 	if a.pc = at.cont; a.pc != checkEmpty {
 		at.hw = mark{}
 	}
 	if at.cont == lifted {
-		t.end(what)
+		at.cont = loadHead
+		t.drained(was, what)
 		return
 	}
 	at.cont = loadHead
@@ -237,16 +248,15 @@ func (t *turn) settle() {
 	switch a.pc {
 	case acknowledge:
 		t.own(sl.word, "acknowledges", func() {
+			pos := sl.pos
 			t.s.fate[sl.id-1] = received
 			t.q.free(&t.s, sl, sl.pos+uint8(t.q.Slots))
-			t.end("acknowledges")
+			t.drained(pos, "acknowledges")
 		})
-	case restorePos:
-		at.pos, a.pc = sl.pos, restoreSlot
-		t.out("looks where its claim is")
 	case restoreSlot:
 		t.own(sl.word, "returns", func() {
-			sl.word = word{sl.pos, 0, ready}
+			at.pos = sl.pos
+			t.q.readyAgain(sl)
 			a.back |= bit(sl.id)
 			if a.pc = goBack; t.q.Breaks.ReturnStays {
 				a.back = 0

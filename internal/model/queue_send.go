@@ -40,9 +40,18 @@ const (
 	noteHead
 	checkEmpty
 	acknowledge
-	restorePos
 	restoreSlot
 	goBack
+
+	seeSeg // install
+	announce
+	installNow
+	fillSlot
+	setReady
+	unannounce
+	drain   // drained
+	seeNext // visible, in scan
+	seeAgain
 
 	given // at capacity zero
 	unoffer
@@ -60,8 +69,12 @@ func (t *turn) step() {
 		t.borrow()
 	case loadTail:
 		a.at.shared, a.at.t = t.s.tail, max(t.s.tail, a.tail)
-		a.pc = loadSlot
+		if a.pc = loadSlot; t.q.Segment > 0 {
+			a.pc = seeSeg
+		}
 		t.out("loads the tail")
+	case seeSeg, announce, installNow, fillSlot, setReady, unannounce, drain:
+		t.segments()
 	case loadSlot:
 		t.reserve()
 	case noteTail:
@@ -104,14 +117,16 @@ func (t *turn) reserve() {
 	switch d := ahead(sl.pos, at.t); {
 	case d == 0 && sl.phase == free:
 		t.own(sl.word, "takes a free slot", func() { t.reserved(sl) })
+	case sl.phase == 0 && t.q.Segment > 0:
+		t.look("finds no slot")
 	case d == 0:
 		at.t++
 		at.walked = true
-		t.out("goes to the next slot")
+		t.look("goes to the next slot")
 	case d > 0:
 		at.t += uint8(max(1, d-n+1))
 		at.walked = true
-		t.out("goes on by laps")
+		t.look("goes on by laps")
 	case d == -n && sl.phase == ready && !b.PassReady:
 		t.full()
 	case d == -n && sl.phase != free:
@@ -214,7 +229,7 @@ func (t *turn) fill() {
 		}
 		t.out("binds its unit")
 	default:
-		sl.id, sl.flags = t.q.id(&t.s, t.i), 0
+		sl.id, sl.flags, sl.had = t.q.id(&t.s, t.i), 0, 0
 		switch t.q.op(&t.s, t.i) {
 		case Deliver:
 			sl.flags = flagDeliver
@@ -293,7 +308,7 @@ func (t *turn) deliver() {
 		}
 		t.q.free(&t.s, sl, a.at.seen.pos+uint8(t.q.Slots))
 		t.s.fate[id-1] = withdrawn
-		t.end("withdraws")
+		t.drained(a.at.seen.pos, "withdraws")
 	}
 }
 

@@ -71,14 +71,16 @@ func (q *Queue) borrow(size int) (run, error) {
 			at = next
 			continue
 		}
+		if !q.affords(at, need) { // it would reach into a chunk that has no memory
+			next := ((at+need-1)/chunkUnits + 1) * chunkUnits
+			seen += next - at
+			at = next
+			continue
+		}
 		r, next := q.takeRun(at, need)
 		if next == 0 {
 			q.hint.Store((at + need) % total)
-			if err := q.commitRun(r); err != nil {
-				q.giveBack(r)
-				return run{}, err
-			}
-			return r, nil
+			return r, q.commitTaken(r)
 		}
 		seen += next - at
 		at = next

@@ -108,6 +108,7 @@ func (q *Queue) takePlace() error {
 				q.r.Give(i)
 				continue
 			}
+			q.me = i // who repairs may have to own a segment for a moment
 			if p.live.Load() != 0 {
 				q.repair(i)
 			}

@@ -79,7 +79,10 @@ type participant struct {
 	nlen   atomic.Uint32
 	fd     atomic.Uint32 // 1 + the descriptor that holds its token
 	name   [region.MaxName]byte
-	_      [44]byte
+	_      [4]byte
+	// 1 + the place at which it installs a segment (grow.go)
+	growing atomic.Uint64
+	_       [32]byte
 
 	// Only the participant writes what follows.
 	sent, received uint64 // messages

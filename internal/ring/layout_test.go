@@ -99,7 +99,7 @@ func TestLayoutOfNumbers(t *testing.T) {
 		"Segment states": {"segHole": uint64(segHole), "segReady": uint64(segReady), "segLeaving": uint64(segLeaving)},
 		"Chunk bits":     {"chunkWords": chunkWords, "chunkMemory": chunkMemory},
 		"Growth":         {"minSegment": minSegment, "maxSegments": maxSegments, "chunkUnits": chunkUnits},
-		"Bits":           {"phaseBits": phaseBits, "ownerBits": ownerBits, "posShift": posShift, "posBits": posBits, "checkBits": checkBits},
+		"Bits":           {"phaseBits": phaseBits, "ownerBits": ownerBits, "posShift": posShift, "posBits": posBits, "again": again, "checkBits": checkBits},
 	} {
 		t.Run(heading, func(t *testing.T) {
 			doc := map[string]string{}

@@ -74,7 +74,8 @@ type Queue struct {
 	hint     atomic.Uint64 // where to look for free units
 	small    loanPool
 	sweeping sync.Mutex
-	kept     keep // of an inbox's owner
+	installs sync.Mutex // one announcement that it installs a segment at a time
+	kept     keep       // of an inbox's owner
 	pace     pace
 	born     time.Time
 	asked    atomic.Int64  // when stillThere asked last, since born

@@ -92,8 +92,8 @@ func (q *Queue) lift(r *request) (done bool, err error) {
 // spoilt deals with a message that cannot be copied out. If it is just too
 // large for the buffer it stays; if it is nonsense it goes.
 func (q *Queue) spoilt(sl *slot, s uint64, err error) error {
-	if errors.Is(err, isthmus.ErrCorrupt) {
-		sl.state.CompareAndSwap(s, word((posOf(s)+uint64(len(q.slots)))&posMask, 0, free))
+	if errors.Is(err, isthmus.ErrCorrupt) && sl.state.CompareAndSwap(s, word((posOf(s)+uint64(len(q.slots)))&posMask, 0, free)) {
+		q.drained(posOf(s))
 	}
 	return err
 }
@@ -118,11 +118,8 @@ func (q *Queue) copyOut(sl *slot, r *request) error {
 	return nil
 }
 
-// serve serves r without waiting, thoroughly.
+// serve serves r without waiting, thoroughly. The caller has entered.
 func (q *Queue) serve(r *request) error {
-	if err := q.gone(); err != nil {
-		return err
-	}
 	q.becomes(roleReceiver)
 	err := q.get(r)
 	if err == isthmus.ErrEmpty {
@@ -135,19 +132,12 @@ func (q *Queue) serve(r *request) error {
 	return err
 }
 
-// await serves r, and waits until it can.
+// await serves r, and waits until it can. The caller has entered.
 func (q *Queue) await(ctx context.Context, r *request) (err error) {
-	if err := q.gone(); err != nil {
-		return err
-	}
 	q.becomes(roleReceiver)
 	if err := q.get(r); err != isthmus.ErrEmpty {
 		return err
 	}
-	if err := q.enter(); err != nil {
-		return err
-	}
-	defer q.left()
 	q.shrink()
 	var hand hand // offered, at capacity zero
 	w := q.gates[bellMessage].Start(ctx)
@@ -304,9 +294,9 @@ func (q *Queue) meet(i int, gen uint32) isthmus.Identity {
 // acknowledge ends a claim: the message is received.
 func (q *Queue) acknowledge(sl *slot) error {
 	flags, id, run := loadFlags(sl), loadID(sl), runOf(sl)
-	pos := posOf(sl.state.Load())
 	crash.Point("receive.acknowledging")
-	if err := q.release(sl, claimed); err != nil {
+	pos, err := q.move(sl, claimed, 0, free, uint64(len(q.slots)))
+	if err != nil {
 		return err
 	}
 	crash.Point("receive.acknowledged")
@@ -333,18 +323,16 @@ func (q *Queue) restore(sl *slot, counted bool) error {
 		q.putBack(sl)
 		return nil
 	}
-	if a := loadAttempts(sl); counted && a < 1<<16-1 {
-		sl.attempts = a + 1
+	a := loadAttempts(sl)
+	if counted {
+		a = countOne(sl)
 	}
 	race.Release()
-	pos := posOf(sl.state.Load())
-	if err := q.move(sl, claimed, 0, ready, 0); err != nil {
+	pos, err := q.move(sl, claimed, hadBy(a), ready, 0)
+	if err != nil {
 		return err
 	}
 	crash.Point("return.ready")
-	if !q.there(pos) { // a sender is just passing over its segment, or died there
-		_, _ = q.install(pos)
-	}
 	q.goBack(pos)
 	q.bells[bellMessage].Ring(pos)
 	return nil
@@ -374,6 +362,10 @@ func (q *Queue) Receive(ctx context.Context, f Source, buf []byte, own bool, m *
 	if f == Anyone && (q.liftFast(buf, own, m) || q.liftSoon(buf, own, m)) {
 		return nil
 	}
+	if err := q.enter(); err != nil { // what it claims, or shrinks, is held in this handle's name
+		return err
+	}
+	defer q.left()
 	r := request{f: f, copy: true, buf: buf, own: own}
 	err = q.finish(&r, q.await(ctx, &r))
 	*m = r.msg
@@ -386,6 +378,10 @@ func (q *Queue) TryReceive(f Source, buf []byte, own bool, m *isthmus.Message) (
 	if f == Anyone && q.liftFast(buf, own, m) {
 		return nil
 	}
+	if err := q.enter(); err != nil { // what it claims, or shrinks, is held in this handle's name
+		return err
+	}
+	defer q.left()
 	r := request{f: f, copy: true, buf: buf, own: own}
 	err = q.finish(&r, q.serve(&r))
 	*m = r.msg

@@ -82,24 +82,28 @@ func (q *Queue) repaired(s uint64, sl *slot, d int, n uint64) (to uint64, ok boo
 		if ownerOf(s) != d {
 			return 0, false
 		}
-		if a := loadAttempts(sl); a < 1<<16-1 {
-			sl.attempts = a + 1
-		}
-		return word(posOf(s), 0, ready), true
+		return word(posOf(s), hadBy(countOne(sl)), ready), true
 	case ready:
 		// At capacity zero nothing is stored: a message whose sender is gone,
 		// and which no receiver has, was not sent. A gift was.
 		if ownerOf(s) == d+1 { // a gift to d, which nobody else has touched: to anyone
-			if a := loadAttempts(sl); a < 1<<16-1 {
-				sl.attempts = a + 1
-			}
-			return word(posOf(s), 0, ready), true
+			return word(posOf(s), hadBy(countOne(sl)), ready), true
 		}
 		gift := loadFlags(sl)&flagGift != 0
 		mine := senderOf(loadID(sl)) == makeSender(d, q.parts[d].gen.Load())
 		return gone, q.shape.mode == modeZero && mine && !gift
 	}
 	return 0, false
+}
+
+// countOne counts one more receiver that had the message.
+func countOne(sl *slot) uint16 {
+	a := loadAttempts(sl)
+	if a < 1<<16-1 {
+		a++
+		sl.attempts = a
+	}
+	return a
 }
 
 // sweep looks for participants that died, and repairs what they left. It

@@ -113,7 +113,7 @@ func (q *Queue) commit(sl *slot, o *outgoing) error {
 	}
 	crash.Point("send.filled")
 	race.Release()
-	if err := q.move(sl, writing, o.to, ready, 0); err != nil {
+	if _, err := q.move(sl, writing, o.to, ready, 0); err != nil {
 		return err
 	}
 	crash.Point("send.published")
@@ -217,6 +217,9 @@ func (q *Queue) stop(w *wait.Waiter, bell int) {
 // room tells whether the slot at the tail is free, roughly.
 func (q *Queue) room() bool {
 	t := q.control.tail.Load() & posMask
+	if !q.there(t) {
+		return true // whether there is memory is known when one tries
+	}
 	s := q.at(t).state.Load()
 	return ahead(posOf(s), t) >= 0 || phaseOf(s) != ready
 }

@@ -17,7 +17,8 @@ import (
 //
 //	Free(p)        nobody's; it waits for the send at position p
 //	Writing(p, o)  sender o fills it
-//	Ready(p)       it holds a message
+//	Ready(p)       it holds a message; if a receiver had it before, how many did
+//	               is in the word, too (1024 + that number in the owner's place)
 //	Ready(p, o)    it holds a gift to receiver o (capacity zero only; o+1 in the word)
 //	Claimed(p, o)  receiver o has the message in its hands
 //	Offered(p, o)  receiver o waits here for a TrySend (capacity zero only)
@@ -52,7 +53,9 @@ import (
 // then takes the slot from Ready to Free in one move. If that succeeds the
 // message did not change while it was being copied, since nobody writes to a
 // Ready slot and no position comes twice; and there is no moment at which the
-// receiver has it in its hands and could die.
+// receiver has it in its hands and could die. A message that others had in their
+// hands and returned meanwhile is the same, but for how often that was; so that
+// is in the word.
 //
 // Passing over. When the tail comes round to a slot that is still Writing,
 // Claimed or Offered from the lap before, the sender moves that slot's position
@@ -93,6 +96,8 @@ const (
 	posShift  = phaseBits + ownerBits
 	posBits   = 64 - posShift
 	posMask   = 1<<posBits - 1
+
+	again = 1 << (ownerBits - 1) // in the owner's place of a Ready word: receivers had it
 )
 
 func word(pos uint64, owner int, p phase) uint64 {
@@ -149,12 +154,15 @@ func (q *Queue) reserve(p phase, thorough bool) (*slot, uint64, error) {
 		q.sentAt(me, shared, t, 0)
 		return sl, t, nil
 	}
-	passed, walked := uint64(0), uint64(0)
+	passed, walked, installs := uint64(0), uint64(0), 0
 	for range maxTries {
 		if !q.there(t) {
 			var err error
 			if t, err = q.install(t); err != nil {
 				return nil, 0, err
+			}
+			if installs++; installs > 1024+2*len(q.segs) {
+				return nil, 0, errLimit // all memory is just being given back
 			}
 			walked++
 			continue
@@ -178,20 +186,29 @@ func (q *Queue) reserve(p phase, thorough bool) (*slot, uint64, error) {
 			t = (t + max(1, uint64(d)-n+1)) & posMask
 			walked++
 		case d == -int64(n) && phaseOf(s) == ready:
-			return nil, 0, isthmus.ErrFull
+			return nil, 0, q.full()
 		case d == -int64(n) && phaseOf(s) != free && phaseOf(s) != 0 && phaseOf(s) <= offered:
 			if !thorough || passed == n {
-				return nil, 0, isthmus.ErrFull
+				return nil, 0, q.full()
 			}
 			if sl.state.CompareAndSwap(s, word(t, ownerOf(s), phaseOf(s))) {
 				crash.Point("send.passed")
 				passed++
 			}
+		case !q.there(t): // its memory has gone since it was asked about
 		default:
 			return nil, 0, fmt.Errorf("%w: slot %d has state %#x at position %d", isthmus.ErrCorrupt, q.index(t), s, t)
 		}
 	}
 	return nil, 0, q.stuck("looking for a free slot")
+}
+
+// full says that a message, or what others hold, is in the way.
+func (q *Queue) full() error {
+	if len(q.segs) > 0 {
+		return errLimit
+	}
+	return isthmus.ErrFull
 }
 
 // sentAt notes that position t is taken.
@@ -222,27 +239,32 @@ func (q *Queue) noteCrowd(seen bool) {
 // publish makes a message that this handle was writing Ready.
 func (q *Queue) publish(sl *slot) error {
 	race.Release()
-	return q.move(sl, writing, 0, ready, 0)
+	_, err := q.move(sl, writing, 0, ready, 0)
+	return err
 }
 
 // release makes a slot that this handle has in phase p Free for its next lap.
 func (q *Queue) release(sl *slot, p phase) error {
-	return q.move(sl, p, 0, free, uint64(len(q.slots)))
+	pos, err := q.move(sl, p, 0, free, uint64(len(q.slots)))
+	if err == nil {
+		q.drained(pos)
+	}
+	return err
 }
 
 // move moves a slot that is this handle's in phase p. Its position may change
-// meanwhile, since senders pass over it, but nothing else.
-func (q *Queue) move(sl *slot, p phase, owner int, to phase, lap uint64) error {
+// meanwhile, since senders pass over it, but nothing else; it returns the last.
+func (q *Queue) move(sl *slot, p phase, owner int, to phase, lap uint64) (pos uint64, err error) {
 	for range maxTries {
 		s := sl.state.Load()
 		if phaseOf(s) != p || ownerOf(s) != q.me {
-			return fmt.Errorf("%w: somebody took a slot away that this process was holding", isthmus.ErrCorrupt)
+			return 0, fmt.Errorf("%w: somebody took a slot away that this process was holding", isthmus.ErrCorrupt)
 		}
 		if sl.state.CompareAndSwap(s, word((posOf(s)+lap)&posMask, owner, to)) {
-			return nil
+			return posOf(s), nil
 		}
 	}
-	return q.stuck("giving up a slot")
+	return 0, q.stuck("giving up a slot")
 }
 
 // find is a Ready slot that a receiver may try to take.
@@ -285,10 +307,11 @@ func (q *Queue) scan(hw uint64, left *int64) (_ find, again bool) {
 	}
 	h := start // slots from h to pos were skipped: they may become Ready
 	for pos := start; ahead(pos, start) < int64(len(q.slots)); pos = (pos + 1) & posMask {
-		*left--
-		if !q.there(pos) {
-			next, past := q.past(pos)
-			if !past { // nobody has sent here yet
+		if *left--; *left < 0 {
+			return find{}, true
+		}
+		if next, ok := q.visible(pos); !ok {
+			if next == pos { // nobody has sent here yet
 				q.receivedUpTo(find{hw: hw, h: h})
 				return find{}, false
 			}
@@ -311,6 +334,10 @@ func (q *Queue) scan(hw uint64, left *int64) (_ find, again bool) {
 			*left = 0
 			return find{}, true
 		case d < 0 || d == 0 && phaseOf(s) == free: // nobody has sent here yet
+			if !q.there(pos) { // or its memory has gone since, and others have sent behind it
+				pos = (pos - 1) & posMask
+				continue
+			}
 			q.receivedUpTo(find{hw: hw, h: h})
 			return find{}, false
 		case d == 0 && phaseOf(s) != claimed: // writing, offered, or another's gift
@@ -369,12 +396,29 @@ func (q *Queue) receivedUpTo(f find) {
 // mayTake tells whether a slot in state s holds a message for this handle: for
 // anyone, or a gift to it.
 func (q *Queue) mayTake(s uint64) bool {
-	return phaseOf(s) == ready && (ownerOf(s) == 0 || ownerOf(s) == q.me+1)
+	o := ownerOf(s)
+	return phaseOf(s) == ready && (o == 0 || o >= again || o == q.me+1)
+}
+
+// hadBy is the owner's place of the Ready word of a message that so many
+// receivers had.
+func hadBy(attempts uint16) int {
+	if attempts == 0 {
+		return 0
+	}
+	return again | int(attempts)&(again-1)
 }
 
 // overtaken tells whether a slot from h to end is Ready now.
 func (q *Queue) overtaken(h, end uint64) bool {
-	for pos := h; pos != end; pos = (pos + 1) & posMask {
+	for pos := h; ahead(pos, end) < 0; pos = (pos + 1) & posMask {
+		if next, ok := q.visible(pos); !ok { // to look would give its memory back to it
+			if next == pos {
+				return false
+			}
+			pos = (next - 1) & posMask
+			continue
+		}
 		if s := q.at(pos).state.Load(); posOf(s) == pos && q.mayTake(s) {
 			return true
 		}
