@@ -94,14 +94,21 @@ func playerName(number int) string { return fmt.Sprintf("player-%d", seatOf(numb
 
 func seatOf(number int) int { return number % players }
 
-// obey does what the test says: "play SEED START CALLS" or "drain".
+// obey does what the test says: "play SEED START CALLS", "drain", or for the
+// corners "receive" (and wait for ever) and "two" (look until there were two).
 func (p *player) obey(words []string) error {
 	p.log.next = 0
 	for p.log.next < len(p.log.all) && p.log.all[p.log.next].Call != 0 {
 		p.log.next++ // what it has done in this round
 	}
-	if words[0] == "drain" {
+	switch words[0] {
+	case "drain":
 		return p.drain()
+	case "receive":
+		_, err := p.takeWith(context.Background(), receive, 0)
+		return err
+	case "two":
+		return p.two()
 	}
 	var n [3]uint64
 	for i := range n {
@@ -220,25 +227,30 @@ func (p *player) take(how verb) error {
 	if p.own != nil && (p.shape.named || p.rng.IntN(2) == 0) {
 		from = uint64(1 + p.rng.IntN(inboxSenders))
 	}
+	_, err := p.takeWith(ctx, how, from)
+	return err
+}
+
+func (p *player) takeWith(ctx context.Context, how verb, from uint64) (outcome, error) {
 	r := p.log.begin(how, 0, from)
 	m, err := p.receiveAs(ctx, how, from)
 	o, err := told(err)
 	if err != nil {
-		return err
+		return o, err
 	}
 	if o != done {
 		r.end(o, 0, 0)
-		return nil
+		return o, nil
 	}
 	r.end(o, uint64(m.Type), uint64(m.Redelivered))
 	id, err := p.shape.identify(&m)
 	if err != nil {
-		return err
+		return o, err
 	}
 	if want := playerName(int(senderOf(id))); p.own != nil && m.From.Name != want {
-		return fmt.Errorf("message %#x is from %q, want %q", id, m.From.Name, want)
+		return o, fmt.Errorf("message %#x is from %q, want %q", id, m.From.Name, want)
 	}
-	return nil
+	return o, nil
 }
 
 func (p *player) receiveAs(ctx context.Context, how verb, from uint64) (isthmus.Message, error) {
@@ -312,16 +324,27 @@ func (p *player) settle(forGood bool) error {
 // drain receives what is left.
 func (p *player) drain() error {
 	for p.log.left() > 0 {
-		r := p.log.begin(tryReceive, 0, 0)
-		m, err := p.receiveAs(context.Background(), tryReceive, 0)
-		o, err := told(err)
-		if err != nil {
+		if o, err := p.takeWith(context.Background(), tryReceive, 0); err != nil || o == empty {
 			return err
-		}
-		r.end(o, uint64(m.Type), uint64(m.Redelivered))
-		if o == empty {
-			return nil
 		}
 	}
 	return errors.New("there is no end of messages")
+}
+
+// two looks for messages, without waiting, until it has received two. Looks
+// that find nothing are not in its journal, but for the last.
+func (p *player) two() error {
+	for n := 0; n < 2; {
+		o, err := p.takeWith(context.Background(), tryReceive, 0)
+		if err != nil {
+			return err
+		}
+		if o == done {
+			n++
+			continue
+		}
+		p.log.next--
+		p.log.all[p.log.next] = record{}
+	}
+	return nil
 }

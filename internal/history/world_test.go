@@ -45,7 +45,8 @@ type seat struct {
 	died   int64 // when it was killed, at the earliest; 0: it lives
 }
 
-func newWorld(t testing.TB, s shape, seed uint64) *world {
+// tempDir is a directory for queues, in shared memory as in production.
+func tempDir(t testing.TB) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("/dev/shm", "isthmus-history-")
 	if err != nil {
@@ -56,7 +57,20 @@ func newWorld(t testing.TB, s shape, seed uint64) *world {
 			t.Error(err)
 		}
 	})
-	if err := os.Mkdir(filepath.Join(dir, "journals"), 0o700); err != nil {
+	return dir
+}
+
+// newWorld is a queue with all its players.
+func newWorld(t testing.TB, s shape, seed uint64) *world {
+	t.Helper()
+	return seatWorld(t, s, seed, players)
+}
+
+func seatWorld(t testing.TB, s shape, seed uint64, n int) *world {
+	t.Helper()
+	dir := tempDir(t)
+	err := os.Mkdir(filepath.Join(dir, "journals"), 0o700)
+	if err != nil {
 		t.Fatal(err)
 	}
 	w := &world{t: t, shape: s, dir: dir, rng: rand.New(rand.NewPCG(seed, 0))}
@@ -71,7 +85,7 @@ func newWorld(t testing.TB, s shape, seed uint64) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(w.leave)
-	for len(w.seats) < players {
+	for len(w.seats) < n {
 		w.sit(len(w.seats))
 	}
 	return w
