@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"syscall"
 	"testing"
@@ -153,11 +154,8 @@ func (w *world) round(tr troubles) *history {
 	over := make(chan struct{})
 	var stopper sync.WaitGroup
 	if tr.stops {
-		stopper.Add(1)
-		go func() {
-			defer stopper.Done()
-			stopSome(append([]*seat(nil), w.seats...), w.rng.Uint64(), over)
-		}()
+		seats, seed := slices.Clone(w.seats), w.rng.Uint64()
+		stopper.Go(func() { stopSome(seats, seed, over) })
 	}
 	w.kill(start, tr.kills)
 	for _, s := range w.seats {
