@@ -40,6 +40,7 @@ const (
 	a1 = 1<<32 + 1
 	a2 = 1<<32 + 2
 	a3 = 1<<32 + 3
+	a4 = 1<<32 + 4
 	b1 = 2<<32 + 1
 )
 
@@ -123,6 +124,7 @@ func returns() []verdict {
 		{"behind, without a circle", "unbounded", false, false, first(second, at(80, 90, 3, receive, a2, done), at(100, 110, 3, receive, a1, done).again(1))},
 		{"behind, before the circle comes round", "8", false, false, first(second, at(80, 90, 3, receive, a2, done), at(100, 110, 3, receive, a1, done).again(1))},
 		{"behind, when the circle has come round", "3", false, true, first(second, third, at(80, 90, 3, receive, a2, done), at(100, 110, 3, receive, a3, done), at(120, 130, 3, receive, a1, done).again(1))},
+		{"behind what was sent since, when the circle has come round", "3", false, false, first(second, third, at(80, 90, 3, receive, a2, done), at(100, 110, 3, receive, a3, done), at(112, 114, 1, send, a4, done), at(116, 118, 3, receive, a4, done), at(120, 130, 3, receive, a1, done).again(1))},
 		{"behind what was sent since", "3", false, false, first(at(72, 78, 1, send, a2, done), at(80, 90, 3, receive, a2, done), at(100, 110, 3, receive, a1, done).again(1))},
 		{"missed by one who looked already", "8", false, true, first(at(72, 78, 1, send, a2, done), at(65, 90, 3, receive, a2, done), at(100, 110, 3, receive, a1, done).again(1))},
 		{"behind one that was being sent", "8", false, true, first(at(5, 80, 3, send, 3<<32+1, done), at(90, 95, 4, receive, 3<<32+1, done), at(100, 110, 4, receive, a1, done).again(1))},

@@ -76,7 +76,7 @@ type rules struct {
 // is to be known of it; and those that were received, and whose senders wait to
 // be told. It is a string so that states compare fast.
 type state struct {
-	live string // entrySize bytes each
+	live string // entryBytes each
 	gone string // 2 bytes each
 }
 
@@ -236,7 +236,7 @@ func (r rules) overtakes(in *step, before entry) bool {
 		return true // it is another's
 	case before.again == 0:
 		return false
-	case before.late || r.missed && in.around.has(before.m):
+	case r.missed && in.around.has(before.m):
 		return true
 	}
 	mine, its := in.sent[in.m].sent, in.sent[before.m].sent
@@ -274,7 +274,7 @@ func (r rules) settle(s state, in *step) (state, bool) {
 	if !r.behind || !in.moves {
 		return s.with(at, e.bytes()), true
 	}
-	e.late = true
+	e.late = true // wherever it is among those, it is before what comes next
 	s = s.with(at, "")
 	s.live += e.bytes()
 	return s, true
