@@ -7,6 +7,7 @@ import "github.com/anishathalye/porcupine"
 // builder makes the operations of a history.
 type builder struct {
 	h      *history
+	r      rules
 	number map[*message]int
 	order  []*message
 	ops    []porcupine.Operation
@@ -33,7 +34,10 @@ func (b *builder) sending(m *message) {
 		b.add(c, step{do: withdraw, m: i}, c.Call, c.end())
 	case c.Outcome == pending && zero:
 		// Nobody may have had it in his hands when its sender was found dead.
-		b.add(c, step{do: withdraw, m: i}, c.died, never)
+		b.add(c, step{do: withdraw, m: i, maybe: true}, c.died, never)
+	}
+	if b.r.forgotten && b.h.orphan(m) {
+		b.add(c, step{do: withdraw, m: i, maybe: true}, c.died, never)
 	}
 }
 

@@ -20,7 +20,7 @@ var strict = rules{}
 
 // promised is what the queues of a shape keep.
 func (s shape) promised() rules {
-	r := rules{circle: true, behind: true, oldPlace: true, missed: true, stranded: true, aside: s.inbox}
+	r := rules{circle: true, behind: true, oldPlace: true, missed: true, stranded: true, forgotten: true, aside: s.inbox}
 	for _, name := range strings.Split(*strictly, ",") {
 		switch name {
 		case "":
@@ -34,6 +34,8 @@ func (s shape) promised() rules {
 			r.missed = false
 		case "stranded":
 			r.stranded = false
+		case "forgotten":
+			r.forgotten = false
 		case "aside":
 			r.aside = false
 		default:
@@ -46,12 +48,12 @@ func (s shape) promised() rules {
 // check tells whether a history is one of a queue with these rules. It is an
 // error if it cannot be told in time, or if the journals contradict themselves.
 func (h *history) check(r rules) (bool, error) {
-	p, err := h.puzzle()
+	p, err := h.puzzle(r)
 	if err != nil {
 		return false, err
 	}
 	for _, known := range h.solutions(p) {
-		switch porcupine.CheckOperationsTimeout(h.model(r), h.operations(p, known), checkTime) {
+		switch porcupine.CheckOperationsTimeout(h.model(r), h.operations(r, p, known), checkTime) {
 		case porcupine.Ok:
 			return true, nil
 		case porcupine.Unknown:
@@ -152,7 +154,7 @@ func (h *history) String() string {
 // picture writes porcupine's picture of a history to a file that stays, and
 // returns where.
 func (h *history) picture(r rules) string {
-	p, err := h.puzzle()
+	p, err := h.puzzle(r)
 	if err != nil {
 		return err.Error()
 	}
@@ -160,7 +162,7 @@ func (h *history) picture(r rules) string {
 	if len(solutions) == 0 {
 		return "no picture: there are more receipts missing than receivers that were killed"
 	}
-	_, info := porcupine.CheckOperationsVerbose(h.model(r), h.operations(p, solutions[0]), checkTime)
+	_, info := porcupine.CheckOperationsVerbose(h.model(r), h.operations(r, p, solutions[0]), checkTime)
 	f, err := os.CreateTemp("", "isthmus-history-*.html")
 	if err != nil {
 		return err.Error()

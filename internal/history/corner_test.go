@@ -4,7 +4,6 @@ package history
 
 import (
 	"context"
-	"fmt"
 	"syscall"
 	"testing"
 	"time"
@@ -38,6 +37,17 @@ func (s *script) did(by int, from int64, r record, err error) outcome {
 	r.Call, r.Return, r.Outcome = from, sys.Clock(), o
 	s.h.calls = append(s.h.calls, &call{record: r, by: by})
 	return o
+}
+
+// tooLate notes a call whose context had ended.
+func (s *script) tooLate(by int, from int64, r record, err error) *call {
+	s.t.Helper()
+	o := s.did(by, from, r, err)
+	c := s.h.calls[len(s.h.calls)-1]
+	if o == done {
+		c.Outcome = late
+	}
+	return c
 }
 
 func (s *script) trySend(by int, m *mailbox.Mailbox) outcome {
@@ -193,15 +203,31 @@ func TestPutAside(t *testing.T) {
 	_, err = owner.TryReceiveFrom(playerName(2))
 	s.did(0, looked, record{Verb: tryReceive, From: 2}, err)
 	cancel()
-	if err = <-result; err == nil {
-		s.did(1, from, record{Verb: deliver, ID: id}, nil)
-		s.h.calls[len(s.h.calls)-1].Outcome = late
-	} else if o := s.did(1, from, record{Verb: deliver, ID: id}, fmt.Errorf("%w (%w)", context.DeadlineExceeded, err)); o != expired {
-		t.Fatal(err)
-	}
+	s.tooLate(1, from, record{Verb: deliver, ID: id}, <-result)
 	last := sys.Clock()
 	m, err := owner.TryReceive()
 	s.did(0, last, record{Verb: tryReceive, Got: uint64(m.Type)}, err)
+	s.h.demand(t)
+}
+
+// TestForgotten: at capacity zero a message is claimed when its sender's time is
+// over. So the sender is told nil, and leaves. Then the claim is given back.
+func TestForgotten(t *testing.T) {
+	s := newScript(t, named("zero-claims"))
+	m := create(t, tempDir(t), s.h.shape, 2)
+	ctx, cancel := context.WithCancel(context.Background())
+	id, from, result := newID(1, 1), sys.Clock(), make(chan error, 1)
+	go func() { result <- m[0].Send(ctx, s.h.shape.message(id)) }()
+	proctest.Eventually(t, bound, "the message", func() bool { st, err := m[1].Stat(); return err == nil && st.Depth == 1 })
+	c := s.claim(2, m[1])
+	cancel()
+	sent := s.tooLate(1, from, record{Verb: send, ID: id}, <-result)
+	s.giveBack(2, c)
+	sent.died = sys.Clock()
+	if err := m[0].Close(); err != nil {
+		t.Fatal(err)
+	}
+	s.drain(2, m[1])
 	s.h.demand(t)
 }
 

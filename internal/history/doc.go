@@ -54,12 +54,15 @@
 //	missed    A receive that was under way when it came back may miss it, and
 //	          take one that was sent later. So may each such receive.
 //
-// And this, which is a fault, and not a promise:
+// And these, which are faults, and not promises:
 //
 //	stranded  At capacity zero a TrySend may succeed with a receiver that is just
 //	          being served by another sender. The message then waits for the next
 //	          call of that receiver's handle: it is stored, and a later message of
 //	          its sender may be received first.
+//	forgotten At capacity zero a Send that is out of time is nil if somebody has
+//	          claimed the message. If that claim is given back, and the sender
+//	          dies or closes before another one receives it, the message is gone.
 //	aside     A Deliver to a process that is out of time may be nil although its
 //	          message was only put aside, while the process looked for messages
 //	          of another sender.

@@ -158,6 +158,8 @@ func deliveries() []verdict {
 		{"out of time while it is claimed", "8", true, true, []*call{at(0, 25, 1, deliver, a1, late), at(10, 20, 2, claim, a1, done), at(30, 40, 2, ack, a1, done)}},
 		{"taken back, and received", "8", false, false, []*call{at(0, 25, 1, deliver, a1, expired), at(30, 40, 2, receive, a1, done)}},
 		{"taken back, after it was given back", "8", true, true, []*call{at(0, 40, 1, deliver, a1, expired), at(10, 20, 2, claim, a1, done), at(22, 30, 2, giveBack, a1, done)}},
+		{"gone with its sender, who was told nil", "zero-claims", false, true, []*call{at(0, 25, 1, send, a1, late).killed(50), at(10, 20, 2, claim, a1, done), at(30, 40, 2, giveBack, a1, done)}},
+		{"gone with its sender, though received", "8", false, false, []*call{at(0, 25, 1, deliver, a1, late).killed(50), at(10, 20, 2, claim, a1, done), at(30, 40, 2, giveBack, a1, done)}},
 		{"a meeting", "zero", true, true, []*call{at(0, 25, 1, send, a1, done), at(10, 40, 2, receive, a1, done)}},
 		{"no meeting", "zero", false, false, []*call{at(0, 10, 1, send, a1, done), at(20, 40, 2, receive, a1, done)}},
 		{"a TrySend to one who waits", "zero", true, true, []*call{at(10, 20, 1, trySend, a1, done), at(0, 40, 2, receive, a1, done)}},

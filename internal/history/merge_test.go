@@ -147,7 +147,7 @@ type gap struct {
 	maybe bool
 }
 
-func (h *history) puzzle() (*puzzle, error) {
+func (h *history) puzzle(r rules) (*puzzle, error) {
 	all, err := h.account()
 	if err != nil {
 		return nil, err
@@ -169,7 +169,7 @@ func (h *history) puzzle() (*puzzle, error) {
 			}
 			next = t.Again + 1
 		}
-		if h.vanished(m) {
+		if h.vanished(m) && !(r.forgotten && h.orphan(m)) {
 			p.gaps = append(p.gaps, gap{m: m, again: next, last: true})
 		}
 	}
@@ -202,6 +202,12 @@ func (h *history) vanished(m *message) bool {
 	}
 	last := m.takes[len(m.takes)-1]
 	return !last.final() && !(last.settled != nil && last.settled.Verb == ack)
+}
+
+// orphan tells whether a message at capacity zero has lost its sender, after
+// that was told nil because somebody had claimed the message, and gave it back.
+func (h *history) orphan(m *message) bool {
+	return h.shape.zero() && m.sent.Outcome == late && m.sent.died != 0 && len(m.takes) > 0
 }
 
 // fits tells whether a receipt under way may have been this one.
@@ -246,8 +252,8 @@ func (h *history) solutions(p *puzzle) (all []map[*call]gap) {
 // operations are the steps of a history as the model has them. Some calls are
 // two: a Deliver puts the message into the queue and sees it received, both
 // within its time.
-func (h *history) operations(p *puzzle, known map[*call]gap) []porcupine.Operation {
-	b := &builder{h: h, number: map[*message]int{}}
+func (h *history) operations(r rules, p *puzzle, known map[*call]gap) []porcupine.Operation {
+	b := &builder{h: h, r: r, number: map[*message]int{}}
 	for _, m := range p.messages {
 		if h.held(m) {
 			b.number[m] = len(b.order)

@@ -43,6 +43,7 @@ type step struct {
 	before set        // messages whose sends began before this ended
 	moves  bool       // the circle may have come round meanwhile
 	aside  bool       // the owner of the inbox looked for somebody else's meanwhile
+	maybe  bool       // or does not: it is taken back if it is there
 	died   bool       // somebody was killed with the message in hand
 
 	visitors int // larger messages that others tried to send meanwhile, in vain
@@ -64,12 +65,13 @@ func (s *set) size() (n int) {
 // one, and there are never more than there are places. Each field leaves one
 // thing more open; doc.go says why.
 type rules struct {
-	circle   bool // full: a message may be in the way of free places
-	behind   bool // what comes back may be behind what was sent meanwhile
-	oldPlace bool // what comes back may be behind what was being sent when it was
-	missed   bool // what comes back may be missed by a receiver that is looking already
-	stranded bool // what TrySend sends at capacity zero may wait for its receiver's next call
-	aside    bool // a Deliver that is out of time may be nil for what was only put aside
+	circle    bool // full: a message may be in the way of free places
+	behind    bool // what comes back may be behind what was sent meanwhile
+	oldPlace  bool // what comes back may be behind what was being sent when it was
+	missed    bool // what comes back may be missed by a receiver that is looking already
+	stranded  bool // what TrySend sends at capacity zero may wait for its receiver's next call
+	forgotten bool // what was given back at capacity zero may be gone with a sender that was told nil
+	aside     bool // a Deliver that is out of time may be nil for what was only put aside
 }
 
 // state is the messages that are in the queue, in their order, each with what
@@ -256,11 +258,11 @@ func (r rules) settle(s state, in *step) (state, bool) {
 	at := s.find(in.m)
 	if at < 0 {
 		// What is withdrawn may have been received meanwhile.
-		return s, in.do == withdraw && in.call.Outcome == pending
+		return s, in.do == withdraw && in.maybe
 	}
 	e := s.entry(at)
 	if e.held != (in.do != withdraw) {
-		return s, in.do == withdraw && in.call.Outcome == pending
+		return s, in.do == withdraw && in.maybe
 	}
 	if in.do != restore {
 		s = s.with(at, "")

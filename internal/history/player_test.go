@@ -178,7 +178,7 @@ func told(err error) (outcome, error) {
 		return full, nil
 	case errors.Is(err, isthmus.ErrEmpty):
 		return empty, nil
-	case errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return expired, nil
 	}
 	return pending, err
