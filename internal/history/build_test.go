@@ -71,6 +71,8 @@ func (b *builder) surroundings() {
 		s := op.Input.(*step)
 		s.of, s.sent = b, b.order
 		switch s.do {
+		case enqueue:
+			s.first = b.first(s.m)
 		case seeFull:
 			b.whoHolds(s, op.Call, op.Return)
 		case seeReceived:
@@ -90,6 +92,34 @@ func (b *builder) surroundings() {
 			}
 		}
 	}
+}
+
+// first is the set of messages that must have been put before m, since they
+// were received before it, by a receiver who would have taken m else. To know
+// it beforehand spares the search most of its detours.
+func (b *builder) first(m int) (s set) {
+	mine := b.once(m)
+	if mine == nil || b.h.shape.zero() && b.order[m].sent.Verb == trySend {
+		return s
+	}
+	source := senderOf(b.order[m].id) % players
+	for k, o := range b.order {
+		t := b.once(k)
+		apart := b.h.shape.named && senderOf(o.id)%players != source // they are never in one model
+		if t != nil && t.Return < mine.Call && (t.From == 0 || t.From == source) && k != m && !apart {
+			s.add(k)
+		}
+	}
+	return s
+}
+
+// once is the only receipt of a message that nobody had claimed before.
+func (b *builder) once(m int) *take {
+	o := b.order[m]
+	if len(o.takes) != 1 || !o.takes[0].final() || o.takes[0].Again != 0 || o.gap {
+		return nil
+	}
+	return o.takes[0]
 }
 
 // whoHolds tells a step that saw the queue full who may have held a place, or

@@ -119,6 +119,7 @@ func returns() []verdict {
 	return []verdict{
 		{"given back", "8", true, true, first(at(80, 90, 3, receive, a1, done).again(1))},
 		{"given back, and not told", "8", false, false, first(at(80, 90, 3, receive, a1, done))},
+		{"given back meanwhile, and not told", "8", false, true, first(at(65, 90, 3, receive, a1, done))},
 		{"told, and not given back", "8", false, false, []*call{at(0, 10, 1, send, a1, done), at(80, 90, 3, receive, a1, done).again(1)}},
 		{"in its place", "unbounded", true, true, first(second, at(80, 90, 3, receive, a1, done).again(1), at(100, 110, 3, receive, a2, done))},
 		{"behind, without a circle", "unbounded", false, false, first(second, at(80, 90, 3, receive, a2, done), at(100, 110, 3, receive, a1, done).again(1))},

@@ -65,7 +65,8 @@ func (c *call) waited(s shape) bool { return c.succeeded() && waits(c.Verb, s) }
 type message struct {
 	id    uint64
 	sent  *call
-	takes []*take // in the order of Redelivered
+	takes []*take // claims in the order of Redelivered, and then what was no claim
+	gap   bool    // there was a receipt that is in no journal
 }
 
 // take is one receipt of a message, and how it ended if it was a claim.
@@ -124,7 +125,13 @@ func (h *history) account() (all []*message, err error) {
 		}
 	}
 	for _, m := range all {
-		sort.SliceStable(m.takes, func(i, k int) bool { return m.takes[i].Again < m.takes[k].Again })
+		sort.SliceStable(m.takes, func(i, k int) bool {
+			a, b := m.takes[i], m.takes[k]
+			if a.Verb.claims() != b.Verb.claims() {
+				return a.Verb.claims()
+			}
+			return a.Again < b.Again
+		})
 	}
 	return all, nil
 }
@@ -167,11 +174,14 @@ func (h *history) puzzle(r rules) (*puzzle, error) {
 			for ; next < t.Again; next++ {
 				p.gaps = append(p.gaps, gap{m: m, again: next, maybe: next == 0 && h.given(m)})
 			}
-			next = t.Again + 1
+			next = max(next, t.Again+1)
 		}
 		if h.vanished(m) && !(r.forgotten && h.orphan(m)) {
 			p.gaps = append(p.gaps, gap{m: m, again: next, last: true})
 		}
+	}
+	for _, g := range p.gaps {
+		g.m.gap = true
 	}
 	return p, nil
 }
@@ -259,6 +269,9 @@ func (h *history) operations(r rules, p *puzzle, known map[*call]gap) []porcupin
 			b.number[m] = len(b.order)
 			b.order = append(b.order, m)
 		}
+	}
+	if len(b.order) > maxMessages {
+		panic("a history has too many messages")
 	}
 	for _, m := range b.order {
 		b.sending(m)

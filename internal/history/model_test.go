@@ -41,6 +41,7 @@ type step struct {
 	sent   []*message // by number
 	around set        // messages that others had to do with at the same time
 	before set        // messages whose sends began before this ended
+	first  set        // messages that must have been put before this one
 	moves  bool       // the circle may have come round meanwhile
 	aside  bool       // the owner of the inbox looked for somebody else's meanwhile
 	maybe  bool       // or does not: it is taken back if it is there
@@ -49,11 +50,22 @@ type step struct {
 	visitors int // larger messages that others tried to send meanwhile, in vain
 }
 
+// maxMessages is how many messages a history may have.
+const maxMessages = 256
+
 // set is a set of the messages of a history.
-type set [journalRecords * (players + 1) / 64]uint64
+type set [maxMessages / 64]uint64
 
 func (s *set) add(i int)      { s[i/64] |= 1 << (i % 64) }
 func (s *set) has(i int) bool { return s[i/64]>>(i%64)&1 == 1 }
+func (s *set) includes(o *set) bool {
+	for i := range s {
+		if o[i]&^s[i] != 0 {
+			return false
+		}
+	}
+	return true
+}
 func (s *set) size() (n int) {
 	for _, w := range s {
 		n += bits.OnesCount64(w)
@@ -70,6 +82,7 @@ type rules struct {
 	oldPlace  bool // what comes back may be behind what was being sent when it was
 	missed    bool // what comes back may be missed by a receiver that is looking already
 	stranded  bool // what TrySend sends at capacity zero may wait for its receiver's next call
+	uncounted bool // a receipt under way when a message came back may not count that
 	forgotten bool // what was given back at capacity zero may be gone with a sender that was told nil
 	aside     bool // a Deliver that is out of time may be nil for what was only put aside
 }
@@ -80,6 +93,7 @@ type rules struct {
 type state struct {
 	live string // entryBytes each
 	gone string // 2 bytes each
+	put  set    // all that were sent so far; it follows from the steps taken
 }
 
 // entry is one message in the queue.
@@ -173,6 +187,10 @@ func (r rules) step(s state, in *step) (state, bool) {
 		if n := in.places(); n > 0 && s.count() >= n {
 			return s, false
 		}
+		if !s.put.includes(&in.first) {
+			return s, false
+		}
+		s.put.add(in.m)
 		s.live += entry{m: in.m, gift: in.gift}.bytes()
 		return s, true
 	case dequeue, hold:
@@ -212,7 +230,7 @@ func (r rules) take(s state, in *step) (state, bool) {
 		return s, false
 	}
 	e := s.entry(at)
-	if uint64(e.again) > in.again || uint64(e.again) < in.again && !in.died {
+	if !r.counts(e, in) {
 		return s, false
 	}
 	if e.gift && !r.stranded && in.call.Call > in.sent[in.m].sent.end() {
@@ -228,6 +246,17 @@ func (r rules) take(s state, in *step) (state, bool) {
 		return s.with(at, e.bytes()), true
 	}
 	return in.received(s.with(at, "")), true
+}
+
+// counts tells whether Redelivered may be what the receiver was told.
+func (r rules) counts(e entry, in *step) bool {
+	switch told, is := in.again, uint64(e.again); {
+	case told > is:
+		return in.died
+	case told < is:
+		return r.uncounted && in.do == dequeue && in.around.has(in.m) && in.of.h.shape.lifts(in.sent[in.m].id)
+	}
+	return true
 }
 
 // overtakes tells whether a message may be received before another one that is
