@@ -17,6 +17,23 @@
 // Messages of one sender are received in the order in which they were sent.
 // Over all senders, the order is that in which the sends took effect.
 //
+// A message that comes back, because its claim was returned or its receiver
+// died, is received before all that are sent after that, by every receive that
+// begins after that. It keeps its place before those that were sent earlier,
+// too, unless a bounded mailbox went full circle while it was claimed: every
+// other place has been used after its own, or was claimed as well. Then it may
+// be received after those.
+//
+// # Room
+//
+// A mailbox of n messages has n places, used in a circle. A message has one
+// from the moment at which its send begins to write it until it is received or
+// acknowledged; those of a dead process are free when its death is noticed. A
+// send finds no room if all places are taken. It may find none earlier, if the
+// oldest message was overtaken: because its send took long, or it came back, or
+// others behind it were withdrawn. The places behind it are used again when it
+// has been received.
+//
 // # Death
 //
 // Any process may be killed at any instruction. Nobody hangs, a message whose

@@ -26,7 +26,7 @@ func (c *Claim) Bytes() []byte { return c.c.Message.Data }
 func (c *Claim) Ack() error { return wrap("ack", c.m.name, c.c.Ack()) }
 
 // Return ends the claim: the message is given to another receiver, before all
-// later ones.
+// that are sent from now on (see Order, in the package's comment).
 func (c *Claim) Return() error { return wrap("return", c.m.name, c.c.Return()) }
 
 // ErrSettled is returned for a claim or loan that was ended before.
