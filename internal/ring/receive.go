@@ -328,7 +328,7 @@ func (q *Queue) restore(sl *slot, counted bool) error {
 		a = countOne(sl)
 	}
 	race.Release()
-	pos, err := q.move(sl, claimed, hadBy(a), ready, 0)
+	pos, err := q.move(sl, claimed, cameBack(a), ready, 0)
 	if err != nil {
 		return err
 	}

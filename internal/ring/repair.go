@@ -82,16 +82,18 @@ func (q *Queue) repaired(s uint64, sl *slot, d int, n uint64) (to uint64, ok boo
 		if ownerOf(s) != d {
 			return 0, false
 		}
-		return word(posOf(s), hadBy(countOne(sl)), ready), true
+		return word(posOf(s), cameBack(countOne(sl)), ready), true
 	case ready:
 		// At capacity zero nothing is stored: a message whose sender is gone,
 		// and which no receiver has, was not sent. A gift was.
 		if ownerOf(s) == d+1 { // a gift to d, which nobody else has touched: to anyone
-			return word(posOf(s), hadBy(countOne(sl)), ready), true
+			return word(posOf(s), cameBack(countOne(sl)), ready), true
 		}
+		// One that came back was in a receiver's hands, and its sender may have
+		// been told so.
 		gift := loadFlags(sl)&flagGift != 0
 		mine := senderOf(loadID(sl)) == makeSender(d, q.parts[d].gen.Load())
-		return gone, q.shape.mode == modeZero && mine && !gift
+		return gone, q.shape.mode == modeZero && mine && !gift && ownerOf(s) == 0
 	}
 	return 0, false
 }

@@ -17,7 +17,7 @@ import (
 //
 //	Free(p)        nobody's; it waits for the send at position p
 //	Writing(p, o)  sender o fills it
-//	Ready(p)       it holds a message; if a receiver had it before, how many did
+//	Ready(p)       it holds a message; if it came back from a receiver, how many had it
 //	               is in the word, too (1024 + that number in the owner's place)
 //	Ready(p, o)    it holds a gift to receiver o (capacity zero only; o+1 in the word)
 //	Claimed(p, o)  receiver o has the message in its hands
@@ -394,20 +394,16 @@ func (q *Queue) receivedUpTo(f find) {
 }
 
 // mayTake tells whether a slot in state s holds a message for this handle: for
-// anyone, or a gift to it.
+// anyone, or a gift to it, or to one who no longer waits, since it was served
+// by another sender just then.
 func (q *Queue) mayTake(s uint64) bool {
 	o := ownerOf(s)
-	return phaseOf(s) == ready && (o == 0 || o >= again || o == q.me+1)
+	return phaseOf(s) == ready && (o == 0 || o >= again || o == q.me+1 || o > len(q.parts) || !q.bells[bellMessage].Waiting(o-1))
 }
 
-// hadBy is the owner's place of the Ready word of a message that so many
+// cameBack is the owner's place of the Ready word of a message that so many
 // receivers had.
-func hadBy(attempts uint16) int {
-	if attempts == 0 {
-		return 0
-	}
-	return again | int(attempts)&(again-1)
-}
+func cameBack(attempts uint16) int { return again | int(attempts)&(again-1) }
 
 // overtaken tells whether a slot from h to end is Ready now.
 func (q *Queue) overtaken(h, end uint64) bool {
