@@ -43,6 +43,7 @@ const (
 	wLook     bellPC = iota // look without having announced itself
 	wCell                   // make the cell asleep, within arm
 	wBit                    // set the bit, within arm
+	wCount                  // count, within arm
 	wAgain                  // look again
 	wPark                   // become the leader or a follower
 	wSleep                  // call futex_wait
@@ -89,12 +90,14 @@ type call struct {
 	seq    uint8 // of the chosen one's cell
 	own    bool  // this one made it waking, and not another, whom it helps
 	woke   bool
+	fresh  bool // the count is as it was when the call began
 }
 
 type callPC uint8
 
 const (
-	cBits   callPC = iota // load the bits
+	cCount  callPC = iota // load the count
+	cBits                 // load the bits
 	cChoose               // move a cell from asleep to waking, or see that another did
 	cWake                 // futex_wake
 	cWoke                 // move the cell from waking to awake
@@ -116,6 +119,7 @@ type ringer struct {
 	sent uint8
 	call call
 	life uint8
+	none bool // it has found nobody, and the count is as it was then
 }
 
 type place struct {
@@ -125,6 +129,7 @@ type place struct {
 	cell   uint8
 	leader uint8 // waiter+1
 	lock   uint8 // the gate's: waiter+1
+	none   bool  // as a ringer's
 }
 
 // mender is the goroutine of some survivor that repairs after a death.
@@ -259,19 +264,31 @@ func (b *Bell) die(s *bellState, i int) {
 	}
 }
 
+// caller is who rings: what it is about to do, and what it remembers.
+type caller func(*bellState) (c *call, none *bool)
+
 // ringOn yields the next step of a call of Ring; done is told when it is the
 // last one. The bits are tried in some order, as turn would have it: in all.
-func (b *Bell) ringOn(s bellState, call func(*bellState) *call, who string, yield bellYield, done func(*bellState)) {
-	c := call(&s)
+func (b *Bell) ringOn(s bellState, who caller, name string, yield bellYield, done func(*bellState)) {
+	c, none := who(&s)
 	step := func(to bellState, what string) {
-		t := call(&to)
-		if t.pc == cBits || t.pc == cChoose && t.set == 0 {
-			*t = callAt(cBits, 0)
+		t, none := who(&to)
+		if t.pc == cChoose && t.set == 0 {
+			*none = t.fresh
+			t.pc = cCount
+		}
+		if t.pc == cCount {
+			*t = call{}
 			done(&to)
 		}
-		yield(Label{Who: who, What: what}, to, nil)
+		yield(Label{Who: name, What: what}, to, nil)
 	}
 	switch c.pc {
+	case cCount:
+		if c.fresh, c.pc = true, cBits; *none {
+			c.pc = cCount
+		}
+		step(s, "loads the count")
 	case cBits:
 		for i := range b.places() {
 			if s.places[i].bit {
@@ -286,7 +303,8 @@ func (b *Bell) ringOn(s bellState, call func(*bellState) *call, who string, yiel
 				continue
 			}
 			to := s
-			b.chooseOne(call(&to), &to.places[i], i)
+			t, _ := who(&to)
+			b.chooseOne(t, &to.places[i], i)
 			step(to, "tries "+processNames[i])
 		}
 	case cWake:
@@ -301,16 +319,25 @@ func (b *Bell) ringOn(s bellState, call func(*bellState) *call, who string, yiel
 		what := "notes that " + processNames[c.chosen] + " is woken"
 		pc := cChoose
 		if c.own && (c.woke || b.Breaks.OneOnly) {
-			pc = cBits
+			pc = cCount
 		}
-		*c = callAt(pc, c.set)
+		*c = call{pc: pc, set: c.set, fresh: c.fresh}
 		step(s, what)
 	}
 }
 
-// callAt is a call with nothing in its hands, so that states are equal that
-// differ only in what was.
-func callAt(pc callPC, set uint8) call { return call{pc: pc, set: set} }
+// counted is what an armed waiter's counting does to what others remember.
+func (b *Bell) counted(s *bellState) {
+	for i := range s.ringers {
+		s.ringers[i].none, s.ringers[i].call.fresh = false, false
+	}
+	for i := range s.places {
+		s.places[i].none = false
+	}
+	for i := range s.waiters {
+		s.waiters[i].call.fresh = false
+	}
+}
 
 func (b *Bell) chooseOne(c *call, p *place, i int) {
 	c.set &^= 1 << i
@@ -345,7 +372,7 @@ func (b *Bell) ring(s bellState, i int, yield bellYield) {
 		r.pc = rRing
 		yield(Label{Who: ringerNames[i], What: "publishes a message"}, s, nil)
 	case rRing:
-		b.ringOn(s, func(s *bellState) *call { return &s.ringers[i].call }, ringerNames[i], yield, func(s *bellState) {
+		b.ringOn(s, func(s *bellState) (*call, *bool) { return &s.ringers[i].call, &s.ringers[i].none }, ringerNames[i], yield, func(s *bellState) {
 			r := &s.ringers[i]
 			if r.pc = rPublish; int(r.sent) == b.Messages {
 				r.pc = rDone

@@ -35,12 +35,19 @@ func (b *Bell) wait(s bellState, i int, yield bellYield) {
 		w.node, w.seq, w.pc = true, p.seq, wBit
 		say("makes its cell asleep")
 	case wBit:
-		p.bit, p.lock = true, 0
+		p.bit = true
+		w.pc = wCount
+		say("sets its bit")
+	case wCount:
+		p.lock = 0
+		if !b.Breaks.NoCount {
+			b.counted(&s)
+		}
 		w.pc = wAgain
 		if b.Breaks.NoSecondLook {
 			w.pc = wPark
 		}
-		say("sets its bit")
+		say("counts")
 	case wPark:
 		b.park(&s, i)
 		say("parks")
@@ -167,7 +174,9 @@ func (b *Bell) end(s bellState, i int, yield bellYield) {
 		}
 		say("looks whether there is more")
 	case wRing:
-		b.ringOn(s, func(s *bellState) *call { return &s.waiters[i].call }, waiterNames[i], yield, func(s *bellState) {
+		b.ringOn(s, func(s *bellState) (*call, *bool) {
+			return &s.waiters[i].call, &s.places[b.Waiters[i]].none
+		}, waiterNames[i], yield, func(s *bellState) {
 			b.finish(&s.waiters[i])
 		})
 	case wHold:

@@ -52,6 +52,7 @@ type BellBreaks struct {
 	LeaveFirst     bool // whoever repairs, or leaves, is rid of the place before it rings
 	NoHandOver     bool // a leader that was woken does not let the next goroutine look
 	KeepLead       bool // a goroutine that leaves does not signal the next one
+	NoCount        bool // a waiter does not count when it is armed
 	NoHelp         bool // a ringer leaves it to the other one to wake whom that one chose
 	OneOnly        bool // a ringer is content with the one it chose, although the kernel finds nobody to wake
 	LateFollower   bool // a goroutine follows a leader although the bell has rung since it was armed

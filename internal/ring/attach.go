@@ -52,7 +52,7 @@ func attach(r *region.Region, s *shape, opts Options) (q *Queue, err error) {
 		return nil, err
 	}
 	for i := range q.gates {
-		q.gates[i] = wait.NewGate(q.bells[i], q.me, opts.Policy, i != bellMessage || opts.Owner)
+		q.gates[i] = wait.NewGate(&q.bells[i], q.me, opts.Policy, i != bellMessage || opts.Owner)
 	}
 	crash.Point("attach.live")
 	q.sweep()

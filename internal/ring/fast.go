@@ -55,7 +55,7 @@ func (q *Queue) postFast(m *isthmus.Message) bool {
 		return false
 	}
 	crash.Point("fast.published")
-	if q.bells[bellMessage].Any() {
+	if !q.bells[bellMessage].Quiet() {
 		q.bells[bellMessage].Ring(t)
 	}
 	atomic.AddUint64(&me.sent, 1)
@@ -117,7 +117,7 @@ func (q *Queue) liftFast(buf []byte, own bool, m *isthmus.Message) bool {
 		q.becomes(roleReceiver)
 	}
 	q.drained(h)
-	if q.bells[bellRoom].Any() {
+	if !q.bells[bellRoom].Quiet() {
 		q.ringRoom(h)
 	}
 	return true

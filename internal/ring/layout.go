@@ -104,7 +104,11 @@ const (
 	bells
 )
 
-type bellBits [8]atomic.Uint64 // MaxParticipants bits
+type bellBits struct {
+	bits  [8]atomic.Uint64 // MaxParticipants bits
+	armed atomic.Uint64
+	_     [56]byte
+}
 
 type mode uint64
 
@@ -225,7 +229,7 @@ func view(r *region.Region, s *shape) (*shared, error) {
 	get(e)
 	cells, e := region.View[wait.Cell](r, s.cellsAt, s.participants*bells)
 	get(e)
-	bits, e := region.View[bellBits](r, bellsAt, bells*2) // each with an empty line behind it
+	bits, e := region.View[bellBits](r, bellsAt, bells)
 	get(e)
 	if err != nil {
 		return nil, err
@@ -233,7 +237,7 @@ func view(r *region.Region, s *shape) (*shared, error) {
 	v.control = &c[0]
 	p := int(s.participants)
 	for i := range v.bells {
-		v.bells[i] = wait.NewBell(bits[2*i][:wait.BellWords(p)], cells[i*p:(i+1)*p])
+		v.bells[i].Init(bits[i].bits[:wait.BellWords(p)], cells[i*p:(i+1)*p], &bits[i].armed)
 	}
 	return &v, nil
 }

@@ -11,10 +11,11 @@ import (
 
 // Bell is the shared half of waiting: who sleeps for an event, and where to
 // wake each. It is two arrays in shared memory, with a place for each
-// participant:
+// participant, and a count:
 //
 //	bits   one bit a participant: set while any of its goroutines is armed
 //	cells  one futex a participant, which the kernel puts it to sleep on
+//	armed  how often anybody fell asleep, or was about to
 //
 // The bits only say where to look. What is true is in the cell's word, {number:
 // 30 bits, state: 2 bits}:
@@ -24,7 +25,7 @@ import (
 //	waking(k)  somebody has chosen it, and is about to wake it
 //
 //	who     moves                             after a death, or a stop, there
-//	waiter  arms     any(k)    → asleep(k), then sets its bit
+//	waiter  arms     any(k)    → asleep(k), then sets its bit, then counts
 //	                                          a bit too many: repair forgets it
 //	waiter  leaves   clears its bit, then asleep(k) → awake(k)
 //	                                          the same
@@ -48,6 +49,10 @@ import (
 // awake: that one has been woken, or is about to look, and what it then does not
 // need it rings on for. So nobody makes a system call for a waiter that was woken.
 //
+// The count spares ringers the search. Who has found nobody asleep remembers what
+// the count was before it searched: as long as it is the same nobody has fallen
+// asleep since. (Those who were woken but have not run yet have their bits set.)
+//
 // A ringer that meets a cell that is waking does the other's work as well as its
 // own: that one may be stopped, or dead. So a process that is stopped between
 // two instructions of a ring holds up nobody for longer than to the next ring.
@@ -55,6 +60,9 @@ import (
 type Bell struct {
 	bits  []atomic.Uint64
 	cells []Cell
+	armed *atomic.Uint64
+	// 1 + the count before the last search that found nobody. It is this handle's.
+	none atomic.Uint64
 }
 
 // Cell is one participant's futex, on a cache line of its own.
@@ -73,9 +81,11 @@ const (
 	nextCell  = 4 // adds one to the number
 )
 
-// NewBell makes a bell of its arrays in shared memory: a bit and a cell for
-// each of len(cells) participants.
-func NewBell(bits []atomic.Uint64, cells []Cell) Bell { return Bell{bits, cells} }
+// Init makes a bell of its parts in shared memory: a bit and a cell for each of
+// len(cells) participants, and the count.
+func (b *Bell) Init(bits []atomic.Uint64, cells []Cell, armed *atomic.Uint64) {
+	b.bits, b.cells, b.armed = bits, cells, armed
+}
 
 // BellWords is how many words of bits n participants need.
 func BellWords(n int) int { return (n + 63) / 64 }
@@ -83,22 +93,8 @@ func BellWords(n int) int { return (n + 63) / 64 }
 // Waiting tells whether participant i sleeps, or is about to.
 func (b *Bell) Waiting(i int) bool { return b.bits[i/64].Load()&(1<<(i%64)) != 0 }
 
-// Any tells whether anybody sleeps, or is about to.
-func (b *Bell) Any() bool {
-	if len(b.bits) == 1 {
-		return b.bits[0].Load() != 0
-	}
-	return b.anyOf()
-}
-
-func (b *Bell) anyOf() bool {
-	for i := range b.bits {
-		if b.bits[i].Load() != 0 {
-			return true
-		}
-	}
-	return false
-}
+// Quiet tells whether nobody can be asleep: then there is no need to ring.
+func (b *Bell) Quiet() bool { return b.armed.Load()+1 == b.none.Load() }
 
 // Ring wakes one of the participants that sleep, if there is one. Successive
 // values of turn spread the wake-ups over them.
@@ -107,6 +103,10 @@ func (b *Bell) anyOf() bool {
 // sleep (then it is not asleep for the kernel). So if the kernel finds nobody to
 // wake, the next one is chosen, too.
 func (b *Bell) Ring(turn uint64) {
+	count := b.armed.Load()
+	if count+1 == b.none.Load() {
+		return
+	}
 	n := len(b.bits)
 	for k := range n {
 		i := k
@@ -121,15 +121,21 @@ func (b *Bell) Ring(turn uint64) {
 			}
 		}
 	}
+	b.none.Store(count + 1)
 }
 
 // RingEach wakes every participant that sleeps.
 func (b *Bell) RingEach() {
+	count := b.armed.Load()
+	if count+1 == b.none.Load() {
+		return
+	}
 	for i := range b.bits {
 		for set := b.bits[i].Load(); set != 0; set &= set - 1 {
 			b.ring(i*64 + bits.TrailingZeros64(set))
 		}
 	}
+	b.none.Store(count + 1)
 }
 
 // RingTo wakes participant i if it sleeps.
@@ -201,6 +207,7 @@ func (b *Bell) arm(i int) (v uint32) {
 	if !b.Waiting(i) {
 		b.bits[i/64].Or(1 << (i % 64))
 	}
+	b.armed.Add(1)
 	return v
 }
 

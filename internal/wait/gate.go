@@ -21,7 +21,7 @@ import (
 // before it looks for the last time, and only then queues up behind the leader.
 // Every ring changes the word; so one who finds it changed since looks again.
 type Gate struct {
-	bell   Bell
+	bell   *Bell
 	me     int
 	policy isthmus.Policy
 	// each makes every waiter of the gate look when one is woken: they wait
@@ -37,7 +37,7 @@ type Gate struct {
 }
 
 // NewGate makes the gate of participant me at a bell.
-func NewGate(bell Bell, me int, policy isthmus.Policy, each bool) *Gate {
+func NewGate(bell *Bell, me int, policy isthmus.Policy, each bool) *Gate {
 	return &Gate{bell: bell, me: me, policy: policy, each: each}
 }
 
