@@ -281,6 +281,10 @@ type find struct {
 // for as long as it takes to look round the ring several times.
 func (q *Queue) patience() int64 { return 16*maxTries + 4*int64(len(q.slots)) }
 
+// goneSlot is what a slot that lost its memory while it was looked at costs of a
+// call's patience: a whole segment was drained for that, so it is not often.
+const goneSlot = 1 << 14
+
 // search looks for the first Ready message, as far as left goes. It is ErrEmpty
 // if there is none.
 func (q *Queue) search(left *int64) (find, error) {
@@ -336,6 +340,7 @@ func (q *Queue) scan(hw uint64, left *int64) (_ find, again bool) {
 		case d < 0 || d == 0 && phaseOf(s) == free: // nobody has sent here yet
 			if !q.there(pos) { // or its memory has gone since, and others have sent behind it
 				pos = (pos - 1) & posMask
+				*left -= goneSlot
 				continue
 			}
 			q.receivedUpTo(find{hw: hw, h: h})
