@@ -31,7 +31,7 @@ func attach(r *region.Region, s *shape, opts Options) (q *Queue, err error) {
 	}
 	uid, gid := sys.Credentials()
 	q = &Queue{shared: v, r: r, shape: s, opts: opts, idle: make(chan struct{}),
-		uid: uint32(uid), gid: uint32(gid), pid: uint32(os.Getpid()), removed: r.RemovedWord(), born: time.Now()}
+		uid: uint32(uid), gid: uint32(gid), pid: uint32(os.Getpid()), removed: r.RemovedWord()}
 	if n := uint64(len(q.slots)); n&(n-1) == 0 && n > 1 {
 		q.mask = n - 1
 	}

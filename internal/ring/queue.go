@@ -15,7 +15,6 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	isthmus "github.com/isthmus-ipc/isthmus"
 	"github.com/isthmus-ipc/isthmus/internal/region"
@@ -77,9 +76,7 @@ type Queue struct {
 	installs sync.Mutex // one announcement that it installs a segment at a time
 	kept     keep       // of an inbox's owner
 	pace     pace
-	born     time.Time
-	asked    atomic.Int64  // when stillThere asked last, since born
-	moved    atomic.Uint64 // how many messages this handle had sent and received then
+	moved    atomic.Uint64 // how many messages this handle had sent and received when it slept last
 	busy     atomic.Int32  // how often it slept since then
 	known    atomic.Pointer[[]acquaintance]
 	peers    peers
@@ -361,21 +358,16 @@ func (q *Queue) slow(w *wait.Waiter) error {
 // In the middle of traffic, when messages come and go between one sleep and the
 // next, it does so only now and then.
 func (q *Queue) stillThere() error {
-	now := int64(time.Since(q.born))
 	moved := atomic.LoadUint64(&q.self.sent) + atomic.LoadUint64(&q.self.received)
-	if q.moved.Swap(moved) == moved || now-q.asked.Load() > int64(askPeriod) {
-		q.asked.Store(now)
+	if q.moved.Swap(moved) == moved {
 		q.busy.Store(0)
-	} else if q.busy.Add(1) > askBusy {
+	} else if n := q.busy.Add(1); n > askBusy && n%askBusy != 0 {
 		return nil
 	}
 	return q.r.Intact()
 }
 
-const (
-	askPeriod = 10 * time.Millisecond
-	askBusy   = 16 // sleeps
-)
+const askBusy = 16 // sleeps in the middle of traffic
 
 // next waits for the next occasion to try.
 func (q *Queue) next(w *wait.Waiter) error {

@@ -37,6 +37,9 @@ type request struct {
 
 // get tries to serve r. It is ErrEmpty if there is no message for it.
 func (q *Queue) get(r *request) (err error) {
+	if !q.opts.Owner && q.surelyEmpty() {
+		return isthmus.ErrEmpty
+	}
 	if q.opts.Owner {
 		return q.pick(r)
 	}

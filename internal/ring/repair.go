@@ -156,6 +156,8 @@ type peers struct {
 	watches map[int]*alive.Watch // by PID
 	blind   bool                 // somebody's end will not be told
 	timer   *time.Timer
+
+	blinded atomic.Bool // blind, and no timer is set
 }
 
 // blindPeriod is how often a handle that waits looks after participants whose
@@ -166,18 +168,12 @@ const blindPeriod = 250 * time.Millisecond
 // sync makes sure that every other participant is watched. It costs a load
 // when nobody joined or left since the last time.
 func (p *peers) sync(q *Queue) {
-	if p.seen.Load() == uint64(q.control.members.Load())+1 && !p.isBlind() {
+	if p.seen.Load() == uint64(q.control.members.Load())+1 && !p.blinded.Load() {
 		return
 	}
 	if p.look(q) {
 		q.sweep()
 	}
-}
-
-func (p *peers) isBlind() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.blind && p.timer == nil
 }
 
 // look sets the watches, and tells whether somebody is dead already.
@@ -219,6 +215,7 @@ func (p *peers) look(q *Queue) (dead bool) {
 			delete(p.watches, pid)
 		}
 	}
+	p.blinded.Store(false)
 	if p.blind && p.timer == nil {
 		p.timer = time.AfterFunc(blindPeriod, func() { p.tick(q) })
 	}
@@ -270,6 +267,7 @@ func (p *peers) tick(q *Queue) {
 	defer q.exit(region.Faults(), &err)
 	p.mu.Lock()
 	p.timer = nil
+	p.blinded.Store(p.blind)
 	p.mu.Unlock()
 	q.sweep()
 	for _, g := range q.gates {

@@ -357,6 +357,17 @@ func (q *Queue) scan(hw uint64, left *int64) (_ find, again bool) {
 	return find{}, h != start
 }
 
+// surelyEmpty tells at a glance, in the common case, what search would find: that
+// nobody has sent to the slot at the head yet.
+func (q *Queue) surelyEmpty() bool {
+	hw, mine := q.control.head.Load(), q.self.head
+	if mine>>posBits != hw>>posBits || ahead(mine, hw) < 0 {
+		mine = hw
+	}
+	h := mine & posMask
+	return q.there(h) && q.at(h).state.Load() == word(h, 0, free) && q.control.head.Load()>>posBits == hw>>posBits
+}
+
 // claim takes the first Ready message, and holds it. It is ErrEmpty if there is
 // none.
 func (q *Queue) claim() (*slot, error) {
@@ -443,6 +454,9 @@ func (q *Queue) goBack(pos uint64) {
 
 // more tells whether there is a message to receive.
 func (q *Queue) more() bool {
+	if q.surelyEmpty() {
+		return false
+	}
 	left := q.patience()
 	_, err := q.search(&left)
 	return err == nil
