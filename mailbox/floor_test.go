@@ -3,6 +3,7 @@
 package mailbox_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"sync/atomic"
@@ -30,6 +31,20 @@ func words(f *os.File) []line {
 	return unsafe.Slice((*line)(unsafe.Pointer(&mem[0])), 32)
 }
 
+// page is a file of one page of shared memory.
+func page(b *testing.B) *os.File {
+	b.Helper()
+	f, err := os.CreateTemp("/dev/shm", "floor")
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { f.Close() })
+	if err := errors.Join(os.Remove(f.Name()), f.Truncate(4096)); err != nil {
+		b.Fatal(err)
+	}
+	return f
+}
+
 func floorPeer([]string) error {
 	w := words(os.NewFile(3, "floor"))
 	fmt.Println("ready")
@@ -44,13 +59,7 @@ func floorPeer([]string) error {
 }
 
 func BenchmarkFloor(b *testing.B) {
-	f, err := os.CreateTemp("/dev/shm", "floor")
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer f.Close()
-	defer os.Remove(f.Name())
-	_ = f.Truncate(4096)
+	f := page(b)
 	p := proctest.Start(b, proctest.Options{Files: []*os.File{f}}, "floor")
 	p.Expect("ready")
 	w := words(f)
@@ -76,13 +85,7 @@ type parcel struct {
 
 func parcels(f *os.File) []parcel { return unsafe.Slice((*parcel)(unsafe.Pointer(&words(f)[0])), 16) }
 
-// swap copies data into one parcel and waits for the other: turn i.
-func swap(out, in *parcel, data []byte, i uint32, stopped *atomic.Uint32) bool {
-	copy(out.data[:], data)
-	out.turn.Store(i)
-	return take(in, data, i, stopped)
-}
-
+// take waits for the parcel of turn i and copies it out; it is false if all is over.
 func take(in *parcel, data []byte, i uint32, stopped *atomic.Uint32) bool {
 	for in.turn.Load() != i {
 		if stopped.Load() != 0 {
@@ -106,19 +109,15 @@ func floorMessagePeer([]string) error {
 // BenchmarkFloorMessage is the bare exchange of 64 bytes, copied in and out: one
 // sender, one receiver, one place each way, no queue, and nothing survives.
 func BenchmarkFloorMessage(b *testing.B) {
-	f, err := os.CreateTemp("/dev/shm", "floor")
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer f.Close()
-	defer os.Remove(f.Name())
-	_ = f.Truncate(4096)
+	f := page(b)
 	child := proctest.Start(b, proctest.Options{Files: []*os.File{f}}, "floorMessage")
 	child.Expect("ready")
 	p, data := parcels(f), make([]byte, 64)
 	i := uint32(1)
 	for b.Loop() {
-		swap(&p[0], &p[1], data, i, &p[2].turn)
+		copy(p[0].data[:], data)
+		p[0].turn.Store(i)
+		take(&p[1], data, i, &p[2].turn)
 		i++
 	}
 	p[2].turn.Store(1)
@@ -150,13 +149,7 @@ func futexPeer([]string) error {
 
 // BenchmarkFutex is the floor of a round trip in which both sides sleep.
 func benchFutex(b *testing.B, wrap ...string) {
-	f, err := os.CreateTemp("/dev/shm", "floor")
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer f.Close()
-	defer os.Remove(f.Name())
-	_ = f.Truncate(4096)
+	f := page(b)
 	p := proctest.Start(b, proctest.Options{Files: []*os.File{f}, Wrap: wrap}, "futex")
 	p.Expect("ready")
 	w := words(f)
