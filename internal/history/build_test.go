@@ -36,9 +36,6 @@ func (b *builder) sending(m *message) {
 		// Nobody may have had it in his hands when its sender was found dead.
 		b.add(c, step{do: withdraw, m: i, maybe: true}, c.died, never)
 	}
-	if b.r.forgotten && b.h.orphan(m) {
-		b.add(c, step{do: withdraw, m: i, maybe: true}, c.died, never)
-	}
 }
 
 // taking adds a receipt, and what became of it.

@@ -20,7 +20,7 @@ var strict = rules{}
 
 // promised is what the queues of a shape keep.
 func (s shape) promised() rules {
-	r := rules{circle: true, behind: true, oldPlace: true, missed: true, stranded: true, uncounted: true, forgotten: true, aside: s.inbox}
+	r := rules{circle: true, behind: true, oldPlace: true, missed: true, stranded: true, aside: s.inbox}
 	for _, name := range strings.Split(*strictly, ",") {
 		switch name {
 		case "":
@@ -34,10 +34,6 @@ func (s shape) promised() rules {
 			r.missed = false
 		case "stranded":
 			r.stranded = false
-		case "uncounted":
-			r.uncounted = false
-		case "forgotten":
-			r.forgotten = false
 		case "aside":
 			r.aside = false
 		default:

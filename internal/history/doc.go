@@ -25,8 +25,8 @@
 // that was asked for). There are never more messages than places. Deliver, and
 // Send at capacity zero, return nil after the receipt; if the context has ended
 // meanwhile, perhaps while it is claimed. What is taken back is not received.
-// Redelivered is the number of those who had it before (but see uncounted); one
-// who was killed may count twice.
+// Redelivered is the number of those who had it before; one who was killed may
+// count twice.
 //
 // After a death: a call that was under way took effect or did not, then or
 // later. What the dead one had claimed is received again. A message may be gone
@@ -57,15 +57,8 @@
 // And these, which are faults, and not promises:
 //
 //	stranded  At capacity zero a TrySend may succeed with a receiver that is just
-//	          being served by another sender. The message then waits for the next
-//	          call of that receiver's handle: it is stored, and a later message of
-//	          its sender may be received first.
-//	uncounted A receipt without a claim, under way when another receiver claimed the
-//	          message and gave it back, or died, may be told that nobody had it
-//	          before: Redelivered is as it was when the copy was made.
-//	forgotten At capacity zero a Send that is out of time is nil if somebody has
-//	          claimed the message. If that claim is given back, and the sender
-//	          dies or closes before another one receives it, the message is gone.
+//	          being served by another sender. If no other one waits, the message
+//	          is stored, and waits for the next receiver.
 //	aside     A Deliver to a process that is out of time may be nil although its
 //	          message was only put aside, while the process looked for messages
 //	          of another sender.

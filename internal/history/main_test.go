@@ -11,7 +11,7 @@ import (
 
 var (
 	long     = flag.Bool("long", false, "thirty times as many histories")
-	strictly = flag.String("history.strictly", "", "what the rules should not leave open, though they do: circle,behind,oldPlace,missed,stranded,uncounted,forgotten,aside")
+	strictly = flag.String("history.strictly", "", "what the rules should not leave open, though they do: circle,behind,oldPlace,missed,stranded,aside")
 	rounds   = flag.Int("history.rounds", 80, "how many histories of each kind of queue are checked")
 )
 

@@ -176,7 +176,7 @@ func (h *history) puzzle(r rules) (*puzzle, error) {
 			}
 			next = max(next, t.Again+1)
 		}
-		if h.vanished(m) && !(r.forgotten && h.orphan(m)) {
+		if h.vanished(m) {
 			p.gaps = append(p.gaps, gap{m: m, again: next, last: true})
 		}
 	}
@@ -212,12 +212,6 @@ func (h *history) vanished(m *message) bool {
 	}
 	last := m.takes[len(m.takes)-1]
 	return !last.final() && !(last.settled != nil && last.settled.Verb == ack)
-}
-
-// orphan tells whether a message at capacity zero has lost its sender, after
-// that was told nil because somebody had claimed the message, and gave it back.
-func (h *history) orphan(m *message) bool {
-	return h.shape.zero() && m.sent.Outcome == late && m.sent.died != 0 && len(m.takes) > 0
 }
 
 // fits tells whether a receipt under way may have been this one.

@@ -77,14 +77,12 @@ func (s *set) size() (n int) {
 // one, and there are never more than there are places. Each field leaves one
 // thing more open; doc.go says why.
 type rules struct {
-	circle    bool // full: a message may be in the way of free places
-	behind    bool // what comes back may be behind what was sent meanwhile
-	oldPlace  bool // what comes back may be behind what was being sent when it was
-	missed    bool // what comes back may be missed by a receiver that is looking already
-	stranded  bool // what TrySend sends at capacity zero may wait for its receiver's next call
-	uncounted bool // a receipt under way when a message came back may not count that
-	forgotten bool // what was given back at capacity zero may be gone with a sender that was told nil
-	aside     bool // a Deliver that is out of time may be nil for what was only put aside
+	circle   bool // full: a message may be in the way of free places
+	behind   bool // what comes back may be behind what was sent meanwhile
+	oldPlace bool // what comes back may be behind what was being sent when it was
+	missed   bool // what comes back may be missed by a receiver that is looking already
+	stranded bool // what TrySend sends at capacity zero may wait for its receiver's next call
+	aside    bool // a Deliver that is out of time may be nil for what was only put aside
 }
 
 // state is the messages that are in the queue, in their order, each with what
@@ -210,7 +208,7 @@ func (r rules) step(s state, in *step) (state, bool) {
 		return s, r.mayBeFull(s, in)
 	}
 	for i := range s.count() {
-		if e := s.entry(i); !e.held && in.wants(e.m) && !e.gift {
+		if e := s.entry(i); !e.held && in.wants(e.m) {
 			return s, false
 		}
 	}
@@ -254,7 +252,7 @@ func (r rules) counts(e entry, in *step) bool {
 	case told > is:
 		return in.died
 	case told < is:
-		return r.uncounted && in.do == dequeue && in.around.has(in.m) && in.of.h.shape.lifts(in.sent[in.m].id)
+		return false
 	}
 	return true
 }
@@ -263,8 +261,6 @@ func (r rules) counts(e entry, in *step) bool {
 // in the queue before it.
 func (r rules) overtakes(in *step, before entry) bool {
 	switch {
-	case before.gift:
-		return true // it is another's
 	case before.again == 0:
 		return false
 	case r.missed && in.around.has(before.m):

@@ -48,7 +48,7 @@ type slot struct {
 const (
 	flagExternal = 1 << iota // the payload is in the arena
 	flagDeliver              // the sender waits for the receipt
-	flagGift                 // given to a waiting receiver, at capacity zero
+	flagGift                 // sent by a TrySend, at capacity zero, for which a receiver waited
 )
 
 // control is what all participants share beside the slots.

@@ -86,9 +86,6 @@ func (q *Queue) repaired(s uint64, sl *slot, d int, n uint64) (to uint64, ok boo
 	case ready:
 		// At capacity zero nothing is stored: a message whose sender is gone,
 		// and which no receiver has, was not sent. A gift was.
-		if ownerOf(s) == d+1 { // a gift to d, which nobody else has touched: to anyone
-			return word(posOf(s), cameBack(countOne(sl)), ready), true
-		}
 		// One that came back was in a receiver's hands, and its sender may have
 		// been told so.
 		gift := loadFlags(sl)&flagGift != 0

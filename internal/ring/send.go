@@ -23,7 +23,6 @@ type outgoing struct {
 	lent  bool // the run is a loan's, filled already
 	id    uint64
 	at    uint64 // the slot's index, once it is posted
-	to    int    // 1 + the receiver that it is a gift to; 0: anyone
 }
 
 func (q *Queue) outgoing(m *isthmus.Message, flags uint16) (outgoing, error) {
@@ -113,7 +112,7 @@ func (q *Queue) commit(sl *slot, o *outgoing) error {
 	}
 	crash.Point("send.filled")
 	race.Release()
-	if _, err := q.move(sl, writing, o.to, ready, 0); err != nil {
+	if _, err := q.move(sl, writing, 0, ready, 0); err != nil {
 		return err
 	}
 	crash.Point("send.published")
@@ -307,9 +306,12 @@ func (q *Queue) withdraw(sl *slot, id uint64) bool {
 	return true
 }
 
-// give hands a message to a receiver that waits, at capacity zero. It takes a
+// give sends a message for which a receiver waits, at capacity zero. It takes a
 // place of its own at the tail, not the offer's, so that a sender's messages
-// keep their order; and it takes up an offer only when it has that place.
+// keep their order; and it takes up an offer only when it has that place. The
+// message is for whoever comes to it first, which need not be the one who made
+// the offer: if it were kept for that one, others would meet later messages of
+// the same sender before.
 func (q *Queue) give(o *outgoing) error {
 	if !q.offered() {
 		return isthmus.ErrFull
@@ -330,11 +332,10 @@ func (q *Queue) give(o *outgoing) error {
 		return isthmus.ErrFull
 	}
 	crash.Point("give.accepted")
-	o.to = to + 1
 	if err := q.commit(sl, o); err != nil {
 		return err
 	}
-	q.bells[bellMessage].RingTo(to)
+	q.bells[bellMessage].Ring(uint64(to)) // that one first
 	return nil
 }
 

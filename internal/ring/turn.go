@@ -19,7 +19,6 @@ import (
 //	Writing(p, o)  sender o fills it
 //	Ready(p)       it holds a message; if it came back from a receiver, how many had it
 //	               is in the word, too (1024 + that number in the owner's place)
-//	Ready(p, o)    it holds a gift to receiver o (capacity zero only; o+1 in the word)
 //	Claimed(p, o)  receiver o has the message in its hands
 //	Offered(p, o)  receiver o waits here for a TrySend (capacity zero only)
 //
@@ -34,7 +33,6 @@ import (
 //	receiver   offers        Free(p)       → Offered(p, me)        repair: → Free(p+n)
 //	receiver   withdraws     Offered(p,me) → Free(p+n)
 //	sender     accepts       Offered(q, o) → Free(q+n)             while it is Writing(p, me)
-//	sender     gives         Writing(p,me) → Ready(p, o)           o's death: → Ready(p)
 //	sender     passes over   X(p, o)       → X(p+n, o)             X ∈ Writing, Claimed, Offered
 //
 // Every move is one compare-and-swap of the whole word, and positions only
@@ -345,7 +343,7 @@ func (q *Queue) scan(hw uint64, left *int64) (_ find, again bool) {
 			}
 			q.receivedUpTo(find{hw: hw, h: h})
 			return find{}, false
-		case d == 0 && phaseOf(s) != claimed: // writing, offered, or another's gift
+		case d == 0 && phaseOf(s) != claimed: // writing, or offered
 		case pos == h:
 			// No slot is more than two laps behind any other, however often
 			// this one was passed over.
@@ -409,12 +407,9 @@ func (q *Queue) receivedUpTo(f find) {
 	}
 }
 
-// mayTake tells whether a slot in state s holds a message for this handle: for
-// anyone, or a gift to it, or to one who no longer waits, since it was served
-// by another sender just then.
+// mayTake tells whether a slot in state s holds a message.
 func (q *Queue) mayTake(s uint64) bool {
-	o := ownerOf(s)
-	return phaseOf(s) == ready && (o == 0 || o >= again || o == q.me+1 || o > len(q.parts) || !q.bells[bellMessage].Waiting(o-1))
+	return phaseOf(s) == ready && (ownerOf(s) == 0 || ownerOf(s) >= again)
 }
 
 // cameBack is the owner's place of the Ready word of a message that so many
