@@ -223,7 +223,8 @@ func (p *Process) TrySend(to string, msg isthmus.Message) error {
 }
 
 // Deliver sends msg and waits until the process has received it. If ctx ends
-// first msg is taken back, unless the process has it in its hands.
+// first msg is taken back, unless the process has it in its hands, or has put it
+// aside while it looked for messages of another sender: then Deliver is nil.
 func (p *Process) Deliver(ctx context.Context, to string, msg isthmus.Message) error {
 	return p.with("deliver", to, func(peer *Peer) error { return peer.q.Deliver(ctx, &msg) })
 }
