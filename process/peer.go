@@ -27,7 +27,8 @@ var (
 )
 
 // Dial is the process of a name, for a sender that has not joined and so has no
-// name itself.
+// name itself. It is an fs.ErrNotExist if no process has joined under the name,
+// and ErrPeerDied if the one that did is dead. The caller closes the Peer.
 func Dial(name string, c *Config) (*Peer, error) { return dial(name, "", c.orDefault()) }
 
 func dial(name, self string, cfg Config) (*Peer, error) {
@@ -142,7 +143,8 @@ func List(c *Config) ([]string, error) {
 	return names, wrap("list", "", err)
 }
 
-// NameOf is the name under which the living process with a number joined.
+// NameOf is the name under which the living process with a number (its PID)
+// joined. It is an fs.ErrNotExist if there is none.
 func NameOf(pid int, c *Config) (string, error) {
 	names, err := List(c)
 	if err != nil {

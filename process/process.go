@@ -260,7 +260,7 @@ func (p *Process) forget(name string, peer *Peer) {
 }
 
 // To is the process that joined under a name, to send to it often. It stays
-// open until this process leaves.
+// open until this process leaves. Its errors are those of Dial.
 func (p *Process) To(name string) (*Peer, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
