@@ -57,8 +57,9 @@
 // And these, which are faults, and not promises:
 //
 //	stranded  At capacity zero a TrySend may succeed with a receiver that is just
-//	          being served by another sender. The message then waits for the next
-//	          call of that receiver's handle: it is stored, and a later message of
+//	          being served by another sender. The message then goes to whoever
+//	          else waits, or waits for the next receive: it is stored, and while
+//	          that receiver's handle waits, and has not looked, a later message of
 //	          its sender may be received first.
 //	uncounted A receipt without a claim, under way when another receiver claimed the
 //	          message and gave it back, or died, may be told that nobody had it

@@ -81,7 +81,7 @@ type rules struct {
 	behind    bool // what comes back may be behind what was sent meanwhile
 	oldPlace  bool // what comes back may be behind what was being sent when it was
 	missed    bool // what comes back may be missed by a receiver that is looking already
-	stranded  bool // what TrySend sends at capacity zero may wait for its receiver's next call
+	stranded  bool // what TrySend sends at capacity zero may wait for the next receive
 	uncounted bool // a receipt under way when a message came back may not count that
 	forgotten bool // what was given back at capacity zero may be gone with a sender that was told nil
 	aside     bool // a Deliver that is out of time may be nil for what was only put aside

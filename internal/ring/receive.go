@@ -337,7 +337,7 @@ func (q *Queue) restore(sl *slot, counted bool) error {
 	}
 	crash.Point("return.ready")
 	q.goBack(pos)
-	q.bells[bellMessage].Ring(pos)
+	q.ringMessage(pos)
 	return nil
 }
 

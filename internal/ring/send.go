@@ -94,7 +94,7 @@ func (q *Queue) post(o *outgoing, thorough bool) (*slot, error) {
 	if err := q.commit(sl, o); err != nil {
 		return nil, err
 	}
-	q.bells[bellMessage].Ring(pos)
+	q.ringMessage(pos)
 	return sl, nil
 }
 
@@ -208,7 +208,7 @@ func (q *Queue) stop(w *wait.Waiter, bell int) {
 	}
 	switch {
 	case bell == bellMessage && q.more():
-		q.bells[bell].Ring(uint64(q.me) + 1)
+		q.ringMessage(uint64(q.me) + 1)
 	case bell == bellRoom && q.room():
 		q.ringRoom(uint64(q.me) + 1)
 	}
@@ -222,6 +222,16 @@ func (q *Queue) room() bool {
 	}
 	s := q.at(t).state.Load()
 	return ahead(posOf(s), t) >= 0 || phaseOf(s) != ready
+}
+
+// ringMessage wakes a receiver that waits for a message. Of an inbox that is its
+// owner: others may wait at the same bell, for its end, and want no message.
+func (q *Queue) ringMessage(turn uint64) {
+	if q.inbox() {
+		q.bells[bellMessage].RingTo(0)
+	} else {
+		q.bells[bellMessage].Ring(turn)
+	}
 }
 
 // ringRoom wakes a sender that waits for room; all of them if they may need
@@ -330,11 +340,20 @@ func (q *Queue) give(o *outgoing) error {
 		return isthmus.ErrFull
 	}
 	crash.Point("give.accepted")
+	return q.gift(sl, o, to)
+}
+
+// gift hands the message over to the receiver whose offer was taken up. That one
+// may have left meanwhile, served by another sender: then whoever waits may take
+// it (mayTake). If it leaves from now on it finds the gift, and rings on.
+func (q *Queue) gift(sl *slot, o *outgoing, to int) error {
 	o.to = to + 1
 	if err := q.commit(sl, o); err != nil {
 		return err
 	}
-	q.bells[bellMessage].RingTo(to)
+	if !q.bells[bellMessage].RingTo(to) {
+		q.ringMessage(uint64(to) + 1)
+	}
 	return nil
 }
 

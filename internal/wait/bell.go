@@ -138,11 +138,14 @@ func (b *Bell) RingEach() {
 	b.none.Store(count + 1)
 }
 
-// RingTo wakes participant i if it sleeps.
-func (b *Bell) RingTo(i int) {
-	if b.Waiting(i) {
+// RingTo wakes participant i if it sleeps. It tells whether i was waiting: if so
+// it looks from now on, if not it had looked for the last time.
+func (b *Bell) RingTo(i int) bool {
+	waiting := b.Waiting(i)
+	if waiting {
 		b.ring(i)
 	}
+	return waiting
 }
 
 // maxMoves bounds how often a cell may change while somebody wants to move it.
