@@ -179,6 +179,7 @@ func (q *Queue) Send(ctx context.Context, m *isthmus.Message) (err error) {
 // postWhenRoom waits for room and posts.
 func (q *Queue) postWhenRoom(ctx context.Context, o *outgoing) (sl *slot, err error) {
 	w := q.gates[bellRoom].Start(ctx)
+	defer w.Stop() // after a fault; else stop does it
 	for {
 		sl, err = q.post(o, w.Parked())
 		if !isFull(err) {
