@@ -3,6 +3,7 @@ package ring
 import (
 	"context"
 	"os"
+	"os/exec"
 	"runtime"
 	"testing"
 	"time"
@@ -39,7 +40,7 @@ func trio(t *testing.T, kind region.Kind, c isthmus.Capacity) (qs [3]*Queue) {
 // when waits until ok, which others make true.
 func when(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for end := time.Now().Add(time.Minute); !ok(); runtime.Gosched() {
+	for end := time.Now().Add(20 * time.Second); !ok(); runtime.Gosched() {
 		if time.Now().After(end) {
 			t.Fatal("never happened: ", what)
 		}
@@ -126,4 +127,33 @@ func TestGiftToOneWhoHasLeft(t *testing.T) {
 	if typ := <-got; typ != 2 {
 		t.Errorf("received %d\n%s", typ, tx.dump())
 	}
+}
+
+// A process that has ended and was not waited for can still be watched, and its
+// end is told at once. As long as its place cannot be repaired, since who is at
+// it was stopped, that must not be asked for over and over.
+func TestEndIsToldOnce(t *testing.T) {
+	qs := trio(t, region.Mailbox, isthmus.Bounded(1))
+	q, stopped := qs[0], qs[1]
+	dead := exec.Command("/proc/self/exe", "-test.run=^$")
+	if err := dead.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer dead.Wait()
+	if ok, err := stopped.r.Take(3); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	defer stopped.r.Give(3)
+	p := &q.parts[3]
+	p.pid.Store(uint32(dead.Process.Pid))
+	p.ns.Store(q.self.ns.Load())
+	p.live.Store(1)
+	defer p.live.Store(0)
+	q.peers.seen.Store(0)
+	q.peers.sync(q)
+	when(t, "it looks for itself from now on", func() bool {
+		q.peers.mu.Lock()
+		defer q.peers.mu.Unlock()
+		return q.peers.blind && q.peers.watches[dead.Process.Pid] == nil
+	})
 }
