@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -156,4 +157,41 @@ func TestEndIsToldOnce(t *testing.T) {
 		defer q.peers.mu.Unlock()
 		return q.peers.blind && q.peers.watches[dead.Process.Pid] == nil
 	})
+}
+
+// Who only looks wakes nobody, also when it leaves.
+func TestInspectWakesNobody(t *testing.T) {
+	dir := t.TempDir()
+	q, err := Create(dir, "a", Config{Kind: region.Mailbox, MaxMessage: 64, Participants: 4}, Options{Policy: isthmus.LowPower})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer q.Close()
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() {
+		var m isthmus.Message
+		ended <- q.Receive(ctx, Anyone, nil, true, &m)
+	}()
+	when(t, "a sleeper", func() bool { return q.bells[bellMessage].Waiting(q.me) })
+	cells, err := region.View[uint32](q.r, q.shape.cellsAt+uint64(q.me)*64, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := atomic.LoadUint32(&cells[0])
+	looker, err := Open(dir, "a", region.Mailbox, Options{Inspect: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := looker.Stat(); err != nil {
+		t.Fatal(err)
+	}
+	if err := looker.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if now := atomic.LoadUint32(&cells[0]); now != before {
+		t.Errorf("its cell was %#x and is %#x", before, now)
+	}
+	cancel()
+	<-ended
 }
