@@ -224,6 +224,9 @@ func (q *Queue) Close() error {
 // process's registration with the queue.
 func (q *Queue) File() (*os.File, error) {
 	f, err := q.mq.File()
+	if err != nil && q.closed.Load() {
+		err = isthmus.ErrClosed
+	}
 	return f, wrap("file", queueMechanism, q.name, err)
 }
 
@@ -257,6 +260,9 @@ func (q *Queue) Stat() (QueueStat, error) {
 	}
 	st, modified, err := q.mq.Stat()
 	if err != nil {
+		if q.closed.Load() {
+			err = isthmus.ErrClosed
+		}
 		return QueueStat{}, wrap("stat", queueMechanism, q.name, err)
 	}
 	s := QueueStat{

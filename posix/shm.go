@@ -266,6 +266,9 @@ func (m *SharedMemory) File() (*os.File, error) {
 		return nil, wrap("file", memoryMechanism, m.name, isthmus.ErrClosed)
 	}
 	f, err := sys.Duplicate(m.f)
+	if err != nil && m.closed.Load() {
+		err = isthmus.ErrClosed
+	}
 	return f, wrap("file", memoryMechanism, m.name, err)
 }
 
