@@ -51,7 +51,7 @@ func memoryName(name string) (string, error) {
 // semaphoreName checks a name as sem_open(3) does, and returns the file's name,
 // which is not the same in both libraries.
 func semaphoreName(name string, l Libc) (string, error) {
-	if l == Musl {
+	if l != Glibc {
 		return memoryName(name)
 	}
 	rest, err := component(name)

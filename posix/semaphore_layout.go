@@ -22,8 +22,12 @@ const (
 	// Glibc is the GNU C library, 64-bit. The file of a named semaphore is
 	// /dev/shm/sem.NAME.
 	Glibc Libc = iota
-	// Musl is musl, 64-bit. The file is /dev/shm/NAME.
+	// Musl is musl from 1.2.4 on. The file is /dev/shm/NAME.
 	Musl
+	// OldMusl is musl up to 1.2.3, which does something else with the same
+	// bytes. It can lose a wake-up (1.2.4 mended that), and so can what shares
+	// a semaphore with it.
+	OldMusl
 )
 
 func (l Libc) String() string {
@@ -32,6 +36,8 @@ func (l Libc) String() string {
 		return "glibc"
 	case Musl:
 		return "musl"
+	case OldMusl:
+		return "musl up to 1.2.3"
 	}
 	return "unknown C library"
 }
@@ -57,7 +63,7 @@ func (l Libc) fresh(value uint32) ([]byte, error) {
 	case Glibc:
 		binary.NativeEndian.PutUint64(b, uint64(value))
 		binary.NativeEndian.PutUint32(b[8:], sharedMark)
-	case Musl:
+	case Musl, OldMusl:
 		binary.NativeEndian.PutUint32(b, value)
 	default:
 		return nil, fmt.Errorf("%w: %v", errors.ErrUnsupported, l)
@@ -87,7 +93,9 @@ func newLayout(mem []byte, l Libc) (layout, error) {
 		}
 		return &glibcSemaphore{data: data, value: low, mark: words[2]}, nil
 	case Musl:
-		return &muslSemaphore{value: words[0], waiters: words[1], mark: words[2]}, nil
+		return &muslSemaphore{words[0], words[1], words[2]}, nil
+	case OldMusl:
+		return &oldMuslSemaphore{muslSemaphore{words[0], words[1], words[2]}}, nil
 	}
 	return nil, fmt.Errorf("%w: %v", errors.ErrUnsupported, l)
 }
@@ -177,77 +185,4 @@ func (g *glibcSemaphore) wait(ctx context.Context) error {
 func (g *glibcSemaphore) look() (value, waiters int) {
 	d := atomic.LoadUint64(g.data)
 	return int(uint32(d)), int(d >> 32)
-}
-
-// muslSemaphore is sem_t of musl: words for the value, whose highest bit says
-// that somebody may sleep, for the number of those who wait, and for what kind
-// it is (src/thread/sem_timedwait.c, sem_post.c). The deaths leave what they do
-// in glibc's.
-type muslSemaphore struct{ value, waiters, mark *uint32 }
-
-const mayWait = 1 << 31
-
-func (m *muslSemaphore) check() error {
-	switch mark := atomic.LoadUint32(m.mark); mark {
-	case 0:
-		return nil
-	case sharedMark:
-		return fmt.Errorf("%w: it is a semaphore of glibc (Libc: Glibc), or one that threads of a process share", isthmus.ErrCorrupt)
-	}
-	return fmt.Errorf("%w: it is no semaphore of musl", isthmus.ErrCorrupt)
-}
-
-func (m *muslSemaphore) take() bool {
-	for {
-		v := atomic.LoadUint32(m.value)
-		if v&MaxValue == 0 {
-			return false
-		}
-		if atomic.CompareAndSwapUint32(m.value, v, v-1) {
-			return true
-		}
-	}
-}
-
-func (m *muslSemaphore) post() bool {
-	for {
-		v, n := atomic.LoadUint32(m.value), atomic.LoadUint32(m.waiters)
-		if v&MaxValue == MaxValue {
-			return false
-		}
-		next := v + 1
-		if n <= 1 {
-			next &^= mayWait
-		}
-		if atomic.CompareAndSwapUint32(m.value, v, next) {
-			if v&mayWait != 0 {
-				if n > 1 {
-					sys.Wake(m.value, 1)
-				} else {
-					sys.Wake(m.value, math.MaxInt32)
-				}
-			}
-			return true
-		}
-	}
-}
-
-func (m *muslSemaphore) wait(ctx context.Context) error {
-	for !m.take() {
-		atomic.AddUint32(m.waiters, 1)
-		atomic.CompareAndSwapUint32(m.value, 0, mayWait)
-		err := wait.On(ctx, m.value, mayWait)
-		n := atomic.AddUint32(m.waiters, math.MaxUint32)
-		if err != nil {
-			if n > 0 && atomic.LoadUint32(m.value)&MaxValue > 0 {
-				sys.Wake(m.value, 1)
-			}
-			return err
-		}
-	}
-	return nil
-}
-
-func (m *muslSemaphore) look() (value, waiters int) {
-	return int(atomic.LoadUint32(m.value) & MaxValue), int(int32(atomic.LoadUint32(m.waiters)))
 }

@@ -23,8 +23,9 @@ import (
 // and what musl would.
 func TestSemaphoreBytes(t *testing.T) {
 	for libc, want := range map[posix.Libc][]byte{
-		posix.Glibc: {0: 3, 8: 128, 31: 0},
-		posix.Musl:  {0: 3, 31: 0},
+		posix.Glibc:   {0: 3, 8: 128, 31: 0},
+		posix.Musl:    {0: 3, 31: 0},
+		posix.OldMusl: {0: 3, 31: 0},
 	} {
 		mem := make([]byte, 40)
 		s, err := posix.NewSemaphore(mem, &posix.SemaphoreConfig{Value: 3, Libc: libc})
@@ -92,7 +93,7 @@ func TestSemaphoreTruncated(t *testing.T) {
 // TestSemaphoreStorm has many wait, and give up at all moments: every permit
 // that was posted is taken once, and none is left with somebody asleep.
 func TestSemaphoreStorm(t *testing.T) {
-	for _, libc := range []posix.Libc{posix.Glibc, posix.Musl} {
+	for _, libc := range []posix.Libc{posix.Glibc, posix.Musl, posix.OldMusl} {
 		s := newSemaphore(t, &posix.SemaphoreConfig{Libc: libc})
 		const permits, takers = 4000, 20
 		var taken atomic.Int64
