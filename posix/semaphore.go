@@ -14,6 +14,7 @@ import (
 	"github.com/isthmus-ipc/isthmus/internal/race"
 	"github.com/isthmus-ipc/isthmus/internal/region"
 	"github.com/isthmus-ipc/isthmus/internal/sys"
+	"github.com/isthmus-ipc/isthmus/internal/wait"
 )
 
 // MaxValue is the highest value of a semaphore (SEM_VALUE_MAX).
@@ -53,8 +54,7 @@ type Semaphore struct {
 	mu     sync.Mutex
 	closed atomic.Bool
 	users  int // calls under way
-	ctx    context.Context
-	end    context.CancelFunc
+	end    wait.Ending
 	left   *sync.Cond
 
 	none error // made once, for TryWait
@@ -199,7 +199,6 @@ func newSemaphore(mem []byte, name string, l Libc) (*Semaphore, error) {
 		return nil, err
 	}
 	s := &Semaphore{w: w, mem: mem, name: name}
-	s.ctx, s.end = context.WithCancel(context.Background())
 	s.left = sync.NewCond(&s.mu)
 	s.none = wrap("wait", semaphoreMechanism, name, &also{isthmus.ErrEmpty, syscall.EAGAIN})
 	return s, nil
@@ -248,28 +247,23 @@ func (s *Semaphore) guard(call func() error) (err error) {
 // first nothing was taken, and the error is ctx's; where the value is not 0 ctx
 // is not looked at, as the standard has it.
 func (s *Semaphore) Wait(ctx context.Context) error {
-	err := s.TryWait()
-	if err != s.none {
+	if err := s.TryWait(); err != s.none {
 		return err
 	}
-	return s.use("wait", func() error {
-		// One context for both, since a wait has one.
-		if ctx.Done() == nil {
-			ctx = s.ctx
-		} else {
-			merged, cancel := context.WithCancelCause(ctx)
-			defer cancel(nil)
-			stop := context.AfterFunc(s.ctx, func() { cancel(isthmus.ErrClosed) })
-			defer stop()
-			ctx = merged
-		}
-		err := s.w.wait(ctx)
-		if err != nil && s.closed.Load() {
-			return isthmus.ErrClosed
-		}
-		race.Acquire()
-		return err
-	})
+	if err := s.enter(); err != nil {
+		return wrap("wait", semaphoreMechanism, s.name, err)
+	}
+	defer s.leave()
+	if err := s.sleep(ctx); err != nil {
+		return wrap("wait", semaphoreMechanism, s.name, err)
+	}
+	race.Acquire()
+	return nil
+}
+
+func (s *Semaphore) sleep(ctx context.Context) (err error) {
+	defer region.GuardBytes(s.mem, region.Faults(), &err)
+	return s.w.wait(ctx, &s.end)
 }
 
 // TryWait takes 1 from the value. If that is 0 it is an isthmus.ErrEmpty, and an
@@ -348,7 +342,7 @@ func (s *Semaphore) Close() error {
 	if s.closed.Swap(true) {
 		return wrap("close", semaphoreMechanism, s.name, isthmus.ErrClosed)
 	}
-	s.end()
+	s.end.End()
 	for s.users > 0 {
 		s.left.Wait()
 	}

@@ -48,7 +48,7 @@ type layout interface {
 	check() error
 	take() bool
 	post() bool // false: the value would be too high
-	wait(ctx context.Context) error
+	wait(ctx context.Context, end *wait.Ending) error
 	look() (value, waiters int)
 }
 
@@ -162,12 +162,12 @@ func (g *glibcSemaphore) post() bool {
 	}
 }
 
-func (g *glibcSemaphore) wait(ctx context.Context) error {
+func (g *glibcSemaphore) wait(ctx context.Context, end *wait.Ending) error {
 	atomic.AddUint64(g.data, oneWaiter)
 	for {
 		d := atomic.LoadUint64(g.data)
 		if uint32(d) == 0 {
-			if err := wait.On(ctx, g.value, 0); err != nil {
+			if err := wait.OnUntil(ctx, end, g.value, 0); err != nil {
 				d := atomic.AddUint64(g.data, math.MaxUint64-oneWaiter+1)
 				if uint32(d) > 0 && d>>32 > 0 {
 					sys.Wake(g.value, 1)

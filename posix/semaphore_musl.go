@@ -66,11 +66,11 @@ func (m *muslSemaphore) post() bool {
 	}
 }
 
-func (m *muslSemaphore) wait(ctx context.Context) error {
+func (m *muslSemaphore) wait(ctx context.Context, end *wait.Ending) error {
 	for !m.take() {
 		atomic.AddUint32(m.waiters, 1)
 		atomic.CompareAndSwapUint32(m.value, 0, mayWait)
-		err := wait.On(ctx, m.value, mayWait)
+		err := wait.OnUntil(ctx, end, m.value, mayWait)
 		n := atomic.AddUint32(m.waiters, math.MaxUint32)
 		if err != nil {
 			if n > 0 && atomic.LoadUint32(m.value)&MaxValue > 0 {
@@ -138,11 +138,11 @@ func (m *oldMuslSemaphore) post() bool {
 	}
 }
 
-func (m *oldMuslSemaphore) wait(ctx context.Context) error {
+func (m *oldMuslSemaphore) wait(ctx context.Context, end *wait.Ending) error {
 	for !m.take() {
 		atomic.AddUint32(m.waiters, 1)
 		atomic.CompareAndSwapUint32(m.value, 0, asleep)
-		err := wait.On(ctx, m.value, asleep)
+		err := wait.OnUntil(ctx, end, m.value, asleep)
 		n := atomic.AddUint32(m.waiters, math.MaxUint32)
 		if err != nil {
 			if v := atomic.LoadUint32(m.value); n > 0 && v != 0 && v <= MaxValue {

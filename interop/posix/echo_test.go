@@ -1,5 +1,0 @@
-//go:build linux && interop
-
-package posix
-
-func echoRole(args []string) error { return nil }
