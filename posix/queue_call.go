@@ -175,13 +175,21 @@ func (q *Queue) wait(ctx context.Context, c *call, direction int) error {
 	if q.blocking {
 		return q.block(ctx, c, false)
 	}
-	if ctx.Done() != nil {
-		if err := q.mq.Try(c.sys); err != syscall.EAGAIN {
+	if direction == receiving && ctx.Done() == nil && q.mq.Polled() {
+		// It is likely to wait, as it did before, and the poller tries first.
+		select {
+		case q.turn[receiving] <- struct{}{}:
+			err := q.mq.Poll(c.sys)
+			<-q.turn[receiving]
 			return err
+		default:
 		}
-		if err := ctx.Err(); err != nil {
-			return err
-		}
+	}
+	if err := q.mq.Try(c.sys); err != syscall.EAGAIN {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return err
 	}
 	return q.poll(ctx, c, direction)
 }

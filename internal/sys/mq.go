@@ -36,9 +36,19 @@ type MQOpening struct {
 }
 
 // MQ is a descriptor of a message queue.
+//
+// The kernel tells every poller of a queue of every send and every receive, in
+// whatever direction it looks. So a descriptor comes into Go's poller, by a
+// duplicate, when somebody has to wait for the first time: before that it costs
+// nobody a wake-up.
 type MQ struct {
 	f  *os.File
 	rc syscall.RawConn
+
+	mu     sync.Mutex
+	closed bool
+	polled *os.File // nil: nobody has waited yet
+	prc    syscall.RawConn
 }
 
 // MQCall is one send or receive. It is made by NewMQCall, and can be used again

@@ -8,6 +8,7 @@ import (
 	"os"
 	"runtime"
 	"sync/atomic"
+	"syscall"
 	"time"
 	"unsafe"
 
@@ -42,9 +43,6 @@ func OpenMQ(name string, o MQOpening) (*MQ, error) {
 	if o.Exclusive {
 		flags |= unix.O_EXCL
 	}
-	if !o.Blocking {
-		flags |= unix.O_NONBLOCK
-	}
 	var fd uintptr
 	err = again(func() error {
 		r, _, e := unix.Syscall6(unix.SYS_MQ_OPEN, uintptr(unsafe.Pointer(p)), uintptr(flags), uintptr(o.Mode.Perm()), uintptr(unsafe.Pointer(attr)), 0, 0)
@@ -54,9 +52,15 @@ func OpenMQ(name string, o MQOpening) (*MQ, error) {
 	if err != nil {
 		return nil, err
 	}
-	q := &MQ{f: os.NewFile(fd, "mq:/"+name)}
-	q.rc, err = q.f.SyscallConn()
-	return q, err
+	q := &MQ{f: os.NewFile(fd, "mq:/"+name)} // which does not poll it: it is blocking
+	if q.rc, err = q.f.SyscallConn(); err == nil && !o.Blocking {
+		err = unix.SetNonblock(int(fd), true)
+	}
+	if err != nil {
+		_ = q.f.Close()
+		return nil, err
+	}
+	return q, nil
 }
 
 func errnoErr(e unix.Errno) error {
@@ -120,7 +124,45 @@ func (q *MQ) Status() (MQStatus, error) {
 }
 
 // Close gives the descriptor up. Calls on it that wait in Go's poller end.
-func (q *MQ) Close() error { return q.f.Close() }
+func (q *MQ) Close() error {
+	q.mu.Lock()
+	q.closed = true
+	polled := q.polled
+	q.mu.Unlock()
+	if polled != nil {
+		_ = polled.Close()
+	}
+	return q.f.Close()
+}
+
+// Polled tells whether somebody has had to wait.
+func (q *MQ) Polled() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.polled != nil
+}
+
+// poller is the duplicate that Go's poller has.
+func (q *MQ) poller() (syscall.RawConn, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	switch {
+	case q.closed:
+		return nil, os.ErrClosed
+	case q.polled != nil:
+		return q.prc, nil
+	}
+	f, err := Duplicate(q.f) // os has it polled: it is not blocking any more
+	if err != nil {
+		return nil, err
+	}
+	if q.prc, err = f.SyscallConn(); err != nil {
+		_ = f.Close()
+		return nil, err
+	}
+	q.polled = f
+	return q.prc, nil
+}
 
 // File is a duplicate of the descriptor, of the same open file description.
 func (q *MQ) File() (*os.File, error) { return Duplicate(q.f) }
@@ -175,11 +217,14 @@ func (q *MQ) Try(c *MQCall) error {
 // Poll makes the call as soon as it need not wait. Only one goroutine may do so
 // in each direction. It ends with os.ErrDeadlineExceeded at the Deadline.
 func (q *MQ) Poll(c *MQCall) error {
-	var err error
+	rc, err := q.poller()
+	if err != nil {
+		return err
+	}
 	if c.send {
-		err = q.rc.Write(c.poll)
+		err = rc.Write(c.poll)
 	} else {
-		err = q.rc.Read(c.poll)
+		err = rc.Read(c.poll)
 	}
 	switch {
 	case err == nil:
@@ -192,10 +237,13 @@ func (q *MQ) Poll(c *MQCall) error {
 
 // Deadline ends Polls to send, or to receive, at t. The zero time: never.
 func (q *MQ) Deadline(send bool, t time.Time) {
+	if _, err := q.poller(); err != nil {
+		return // then Poll fails, too
+	}
 	if send {
-		_ = q.f.SetWriteDeadline(t)
+		_ = q.polled.SetWriteDeadline(t)
 	} else {
-		_ = q.f.SetReadDeadline(t)
+		_ = q.polled.SetReadDeadline(t)
 	}
 }
 

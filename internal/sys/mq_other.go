@@ -37,6 +37,9 @@ func NewMQCall(send bool) *MQCall { return &MQCall{send: send} }
 // Try is unsupported.
 func (q *MQ) Try(*MQCall) error { return errors.ErrUnsupported }
 
+// Polled is false.
+func (q *MQ) Polled() bool { return false }
+
 // Poll is unsupported.
 func (q *MQ) Poll(*MQCall) error { return errors.ErrUnsupported }
 
