@@ -20,7 +20,8 @@ const queueDir = "/dev/mqueue"
 func ListQueues() ([]string, error) {
 	names, err := sys.ListMQ(queueDir)
 	if err != nil {
-		if !errors.Is(err, os.ErrNotExist) || !errors.Is(err, errors.ErrUnsupported) {
+		var mount *os.SyscallError // not mounted, and this process may not do so
+		if errors.As(err, &mount) {
 			err = fmt.Errorf("%w (%v): the queues' file system is not mounted at %s: have root do so (mount -t mqueue none %[3]s)", errors.ErrUnsupported, err, queueDir)
 		}
 		return nil, wrap("list", queueMechanism, "", err)
