@@ -48,7 +48,9 @@ func startStranger(t testing.TB, flags uintptr) *actor {
 	if os.Geteuid() == 0 {
 		attr.Credential = &syscall.Credential{Uid: 65534, Gid: 65534}
 	} else if flags != 0 {
-		attr.Cloneflags |= syscall.CLONE_NEWUSER
+		attr.Cloneflags |= syscall.CLONE_NEWUSER // which gives the right to the others
+		attr.UidMappings = []syscall.SysProcIDMap{{ContainerID: os.Geteuid(), HostID: os.Geteuid(), Size: 1}}
+		attr.GidMappings = []syscall.SysProcIDMap{{ContainerID: os.Getegid(), HostID: os.Getegid(), Size: 1}}
 	}
 	// The binary lies in a directory that others may not enter.
 	return &actor{t, proctest.Start(t, proctest.Options{Exe: "/proc/self/fd/3", Files: []*os.File{exe}, Attr: attr}, "actor")}

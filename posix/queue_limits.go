@@ -55,7 +55,7 @@ func explainOpen(err error, asked *sys.MQAttr) error {
 	case syscall.EINVAL:
 		return badSize(e, messages, size)
 	case syscall.EOVERFLOW:
-		e.text = fmt.Sprintf("%d messages of %d bytes are more than can be counted", messages, size)
+		e.text = fmt.Sprintf("%d messages of %d bytes are more than can be counted, or this user has no number in its user namespace", messages, size)
 	case syscall.ENOMEM:
 		e.text = fmt.Sprintf("there is no memory for %d messages of %d bytes", messages, size)
 	case syscall.EACCES:
