@@ -37,7 +37,7 @@
 //
 // The kernel keeps queues: a kill leaves every message whole. A semaphore has
 // no owner: what a process took is lost with it, and so is what a waiter was
-// woken for. Where that matters use package lock, or open-file-description locks.
+// woken for. Where that matters use open-file-description locks (fcntl(2)).
 //
 // # Limits
 //
