@@ -120,7 +120,7 @@ func segmentLimit(err error, key Key, size int, c *SegmentConfig) error {
 		}
 		return fmt.Errorf("%w: there is no memory for %d bytes", err, size)
 	case syscall.EPERM:
-		return fmt.Errorf("%w: huge pages need CAP_IPC_LOCK, or the group of vm.hugetlb_shm_group", fs.ErrPermission)
+		return fmt.Errorf("%w: huge pages need CAP_IPC_LOCK, or the group of vm.hugetlb_shm_group", err)
 	}
 	return err
 }

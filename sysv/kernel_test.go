@@ -17,3 +17,6 @@ func everyMillisecond() error {
 	}
 	return nil
 }
+
+// addressOf is where a slice begins.
+func addressOf(b []byte) uintptr { return uintptr(unsafe.Pointer(unsafe.SliceData(b))) }
