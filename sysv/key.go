@@ -111,6 +111,8 @@ func parseProject(s string) (int, bool) {
 		n, err := strconv.ParseUint(hex, 16, 8)
 		return int(n), err == nil
 	}
-	r, size := utf8.DecodeRuneInString(s)
-	return int(r), size == len(s) && size == 1
+	if len(s) != 1 || s[0] >= utf8.RuneSelf {
+		return 0, false
+	}
+	return int(s[0]), true
 }

@@ -20,6 +20,8 @@ import (
 
 var background = context.Background()
 
+var errClosed = isthmus.ErrClosed
+
 // patience is how long something may take that nothing holds up.
 const patience = 20 * time.Second
 

@@ -2,6 +2,9 @@ package sys
 
 import (
 	"errors"
+	"os"
+	"strconv"
+	"strings"
 	"syscall"
 	"unsafe"
 
@@ -29,7 +32,7 @@ const sigPerThread = 33
 var interrupts = [...]syscall.Signal{sigPerThread, unix.SIGURG, unix.SIGPROF}
 
 // ErrNoInterrupt says that no signal is left that could end a wait.
-var ErrNoInterrupt = errors.New("the program ignores SIGURG and SIGPROF, so that no wait could be cancelled: do not ignore SIGURG")
+var ErrNoInterrupt = errors.New("the program ignores or blocks SIGURG and SIGPROF, so that no wait can be cancelled: let SIGURG be")
 
 // handler is what a signal does in this process: an address, or 0 (its default)
 // or 1 (nothing).
@@ -45,24 +48,43 @@ func handler(sig syscall.Signal) uintptr {
 // Interrupt sends thread tid of this process a signal that makes a system call
 // that waits return EINTR. A thread that was about to make the call misses it;
 // so who interrupts repeats it, with another attempt, until the thread says that
-// it is back. Later attempts use other signals, in case this one is blocked.
+// it is back. Later attempts look whether the thread has the signal blocked, as
+// it has SIGURG in a program that was started so, and then use another.
 func Interrupt(tid, attempt int) error {
-	var usable [len(interrupts)]syscall.Signal
-	n := 0
+	const hopeful = 4
+	var blocked uint64
+	if attempt >= hopeful {
+		blocked = blockedSignals(tid)
+	}
 	runtimes := handler(unix.SIGSEGV)
+	var chosen syscall.Signal
 	for _, sig := range interrupts {
 		h := handler(sig)
 		if h <= 1 || sig == sigPerThread && h != runtimes {
 			continue
 		}
-		usable[n] = sig
-		n++
+		if blocked>>(sig-1)&1 == 0 {
+			chosen = sig
+			break
+		}
 	}
-	if n == 0 {
+	if chosen == 0 {
 		return ErrNoInterrupt
 	}
-	const each = 4
-	return result(tgkill(tid, usable[attempt/each%n]))
+	return result(tgkill(tid, chosen))
+}
+
+// blockedSignals is the signal mask of a thread of this process, bit 0 for signal
+// 1; none if /proc does not tell.
+func blockedSignals(tid int) uint64 {
+	status, err := os.ReadFile("/proc/self/task/" + strconv.Itoa(tid) + "/status")
+	if err != nil {
+		return 0
+	}
+	_, rest, _ := strings.Cut(string(status), "\nSigBlk:\t")
+	mask, _, _ := strings.Cut(rest, "\n")
+	bits, _ := strconv.ParseUint(mask, 16, 64)
+	return bits
 }
 
 func tgkill(tid int, sig syscall.Signal) syscall.Errno {
