@@ -239,6 +239,13 @@ func SemStat(id int) (SemDS, error) {
 	return SemDS{Perm: ds.perm, Operated: ds.otime, Changed: ds.ctime, Count: ds.nsems}, nil
 }
 
+// SemLayout is where struct semid64_ds has sem_otime, sem_ctime and sem_nsems,
+// and its size: for the test that compares it with C's.
+func SemLayout() (otime, ctime, nsems, size uintptr) {
+	var ds semidDS
+	return unsafe.Offsetof(ds.otime), unsafe.Offsetof(ds.ctime), unsafe.Offsetof(ds.nsems), unsafe.Sizeof(ds)
+}
+
 // SemSet is semctl IPC_SET, of UID, GID and Mode.
 func SemSet(id int, perm IPCPerm) error {
 	ds := semidDS{perm: perm}
