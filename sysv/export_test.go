@@ -10,7 +10,7 @@ const (
 func Waiting() (threads, inLanes int) {
 	lanes.Lock()
 	defer lanes.Unlock()
-	return lanes.threads, len(lanes.of)
+	return lanes.threads, len(lanes.of) - lanes.idle
 }
 
 // QueuedInLanes is how many waiters wait for their turn.

@@ -3,7 +3,9 @@ package sysv
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
+	"syscall"
 
 	"github.com/isthmus-ipc/isthmus/internal/sys"
 )
@@ -70,6 +72,21 @@ func (r *request) perform() (int, error) {
 	return 0, sys.Semop(r.id, r.ops, false)
 }
 
+// try makes the call without waiting. It is ErrTooManyWaiters if it would have to.
+func (r *request) try() (n int, err error) {
+	now := *r
+	now.flags |= sys.IPCNoWait
+	now.ops = nil
+	for _, o := range r.ops {
+		o.Flags |= sys.IPCNoWait
+		now.ops = append(now.ops, o)
+	}
+	if n, err = now.perform(); err == syscall.EAGAIN || err == syscall.ENOMSG {
+		err = errTooMany()
+	}
+	return n, err
+}
+
 // laneKey says what a wait is for. All that send to a queue wait for room: a
 // large message holds up a small one behind it, as it would in one sender.
 type laneKey struct {
@@ -109,21 +126,26 @@ var lanes = struct {
 	sync.Mutex
 	of      map[laneKey]*lane
 	threads int
-	free    []*lane
+	idle    int // lanes in which nobody waits; a few are kept for the next
 }{of: map[laneKey]*lane{}}
 
 // join waits for a turn in a lane. An error is ErrTooManyWaiters, or errEnded.
 func (w *waiter) join(k laneKey) (*lane, error) {
 	lanes.Lock()
 	l := lanes.of[k]
+	if (l == nil || l.active == 0) && lanes.threads >= maxThreads {
+		lanes.Unlock()
+		return nil, errTooMany()
+	}
 	if l == nil {
-		if lanes.threads >= maxThreads {
-			lanes.Unlock()
-			return nil, errTooMany()
-		}
-		l = newLane(k)
+		l = &lane{key: k}
+		lanes.of[k] = l
+		lanes.idle++
 	}
 	if l.active == 0 || l.first == nil && l.active < perLane && lanes.threads < maxThreads/2 {
+		if l.active == 0 {
+			lanes.idle--
+		}
 		l.active++
 		lanes.threads++
 		lanes.Unlock()
@@ -154,9 +176,16 @@ func (l *lane) leave() {
 	l.active--
 	lanes.threads--
 	if l.active == 0 {
-		l.drop()
+		if lanes.idle++; lanes.idle > keptLanes {
+			maps.DeleteFunc(lanes.of, func(_ laneKey, l *lane) bool { return l.active == 0 })
+			lanes.idle = 0
+		}
 	}
 }
+
+// keptLanes is how many idle lanes are kept: then the next wait of their sort
+// needs no memory.
+const keptLanes = 64
 
 func (l *lane) add(w *waiter) {
 	w.before, w.after = l.last, nil
@@ -180,26 +209,4 @@ func (l *lane) remove(w *waiter) {
 		w.after.before = w.before
 	}
 	w.before, w.after = nil, nil
-}
-
-// newLane makes a lane, or takes one that was dropped: then it costs no memory.
-func newLane(k laneKey) *lane {
-	l := &lane{}
-	if n := len(lanes.free); n > 0 {
-		l, lanes.free = lanes.free[n-1], lanes.free[:n-1]
-	}
-	l.key = k
-	lanes.of[k] = l
-	return l
-}
-
-// keptLanes is how many dropped lanes are kept for the next.
-const keptLanes = 64
-
-func (l *lane) drop() {
-	delete(lanes.of, l.key)
-	if len(lanes.free) < keptLanes {
-		*l = lane{}
-		lanes.free = append(lanes.free, l)
-	}
 }

@@ -47,7 +47,8 @@ func (q *Queue) TryReceive() (isthmus.Message, error) {
 }
 
 // ReceiveInto is Receive into the caller's buffer: Data is a part of buf. A
-// message larger than buf is ErrTooLarge, and stays. It allocates nothing.
+// message larger than buf is ErrTooLarge, and stays. It allocates nothing. With 8
+// bytes more in buf than the message has, it is not copied within the process.
 func (q *Queue) ReceiveInto(ctx context.Context, buf []byte) (isthmus.Message, error) {
 	return q.receive(ctx, Selection{}, full(buf), true)
 }
@@ -114,49 +115,76 @@ func (q *Queue) receive(ctx context.Context, s Selection, buf []byte, wait bool)
 // firstBuffer is for a message of unknown size: larger ones need a second look.
 const firstBuffer = 8192
 
-// take makes the call with a buffer of our own, since the type comes in front of
-// the text. It is as large as buf, or, when that is nil or very large, as the
-// message.
+// take makes the call. The kernel writes the type in front of the text: so the
+// text comes straight to where it is wanted only if there is room for both in buf.
+// Else it comes into a buffer of our own first.
 func (q *Queue) take(ctx context.Context, r *request, buf []byte, wait bool) (isthmus.Message, error) {
+	if r.flags&sys.MsgNoError == 0 && len(buf) > sys.MsgHeader {
+		r.buf = buf
+		n, err := q.call(ctx, r, wait)
+		if err == nil {
+			return isthmus.Message{Type: sys.Type(buf), Data: text(buf, n)}, nil
+		}
+		if err != syscall.E2BIG {
+			return isthmus.Message{}, err
+		}
+	}
+	return q.takeOver(ctx, r, buf, wait)
+}
+
+// text is the n bytes of a message in a buffer, and no more.
+func text(b []byte, n int) []byte {
+	b = b[sys.MsgHeader:]
+	n = min(n, len(b))
+	return b[:n:n]
+}
+
+// takeOver is take by a buffer of our own. That is as large as buf, or, when that
+// is nil or very large, as the message.
+func (q *Queue) takeOver(ctx context.Context, r *request, buf []byte, wait bool) (isthmus.Message, error) {
 	size, most := firstBuffer, maxText
 	if buf != nil {
 		size, most = min(len(buf), keptBuffer/2), len(buf)
 	}
-	cut := r.flags&sys.MsgNoError != 0
-	if cut { // the kernel cuts at once what does not fit: there is no second look
+	switch {
+	case r.flags&sys.MsgNoError == 0:
+	case buf == nil: // all of it is wanted
+		r.flags &^= sys.MsgNoError
+	default: // the kernel cuts at once what does not fit: there is no second look
 		size = most
-		if buf == nil {
-			r.flags &^= sys.MsgNoError // all of it is wanted
-			size = firstBuffer
-		}
 	}
-	b := buffer(size)
-	defer func() { release(b) }()
 	for {
+		b := buffer(size)
 		r.buf = *b
 		n, err := q.call(ctx, r, wait)
+		if err == nil {
+			return handOver(b, n, buf), nil
+		}
+		release(b)
 		if err == syscall.E2BIG {
 			// Whatever lies in the queue is no larger than all of it together.
-			larger, e := q.larger(size, most)
-			if e != nil {
-				return isthmus.Message{}, e
-			}
-			release(b)
-			size, b = larger, buffer(larger)
-			continue
+			size, err = q.larger(size, most)
 		}
 		if err != nil {
 			return isthmus.Message{}, err
 		}
-		m := isthmus.Message{Type: sys.Type(*b)}
-		text := (*b)[sys.MsgHeader:][:min(n, size)]
-		if buf == nil {
-			m.Data = append(make([]byte, 0, len(text)), text...)
-		} else {
-			m.Data = buf[:copy(buf, text)]
-		}
-		return m, nil
 	}
+}
+
+// handOver makes a message of what lies in b, in buf, or where that is nil in
+// fresh memory: b itself, if the message fills most of it.
+func handOver(b *[]byte, n int, buf []byte) isthmus.Message {
+	m := isthmus.Message{Type: sys.Type(*b), Data: text(*b, n)}
+	switch {
+	case buf != nil:
+		m.Data = buf[:copy(buf, m.Data)]
+	case 2*n < cap(*b):
+		m.Data = append(make([]byte, 0, n), m.Data...)
+	default:
+		return m
+	}
+	release(b)
+	return m
 }
 
 // maxText is more than any message can have (msgmax is an int).
@@ -176,16 +204,20 @@ func (q *Queue) larger(size, most int) (int, error) {
 }
 
 // call is one msgrcv, which waits if that is wanted.
-func (q *Queue) call(ctx context.Context, r *request, wait bool) (int, error) {
-	flags := r.flags
-	r.flags |= sys.IPCNoWait
-	n, err := r.perform()
-	r.flags = flags
+func (q *Queue) call(ctx context.Context, r *request, wait bool) (n int, err error) {
+	err = syscall.ENOMSG
+	expected := wait && q.expects()
+	if !expected {
+		flags := r.flags
+		r.flags |= sys.IPCNoWait
+		n, err = r.perform()
+		r.flags = flags
+	}
 	if err == syscall.ENOMSG {
 		if !wait {
 			return 0, isthmus.ErrEmpty
 		}
-		n, err = q.wait(ctx, r)
+		n, err = q.wait(ctx, r, expected)
 	}
 	if err == syscall.EINVAL {
 		err = removed(err)

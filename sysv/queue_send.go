@@ -58,7 +58,7 @@ func (q *Queue) send(ctx context.Context, m isthmus.Message, wait bool) error {
 			if !wait {
 				return q.fail("send", isthmus.ErrFull)
 			}
-			_, err = q.wait(ctx, &request{op: opSend, id: q.id, buf: *b})
+			_, err = q.wait(ctx, &request{op: opSend, id: q.id, buf: *b}, false)
 		}
 	}
 	if err != nil {

@@ -115,12 +115,16 @@ func (s *SemaphoreSet) operate(ctx context.Context, ops []Operation, wait bool) 
 		bufs = append(bufs, b)
 	}
 	must, now := bufs[:len(ops):len(ops)], bufs[len(ops):]
-	err := sys.Semop(s.id, now, len(ops) <= fewOperations)
+	var err error = syscall.EAGAIN
+	expected := wait && s.expects()
+	if !expected {
+		err = sys.Semop(s.id, now, len(ops) <= fewOperations)
+	}
 	if err == syscall.EAGAIN {
 		if !wait {
 			return s.fail("operate", ErrWouldWait)
 		}
-		err = s.await(ctx, must)
+		err = s.await(ctx, must, expected)
 	}
 	if err != nil {
 		return s.fail("operate", s.operateError(err, ops))
@@ -128,9 +132,8 @@ func (s *SemaphoreSet) operate(ctx context.Context, ops []Operation, wait bool) 
 	return nil
 }
 
-// await is apart so that only who waits needs memory of the heap.
-func (s *SemaphoreSet) await(ctx context.Context, ops []sys.Sembuf) error {
-	_, err := s.wait(ctx, &request{op: opSemaphores, id: s.id, ops: append([]sys.Sembuf(nil), ops...)})
+func (s *SemaphoreSet) await(ctx context.Context, ops []sys.Sembuf, expected bool) error {
+	_, err := s.wait(ctx, &request{op: opSemaphores, id: s.id, ops: ops}, expected)
 	return err
 }
 

@@ -2,8 +2,10 @@ package sysv
 
 import (
 	"context"
+	"errors"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -149,6 +151,20 @@ type handle struct {
 	mu      sync.Mutex
 	closed  bool
 	waiting waiter // the head of a ring
+
+	// direct is how many calls, of those that may wait, are to wait without
+	// looking first whether they must: in an exchange, who had to wait once has
+	// to again, and need not ask twice.
+	direct atomic.Int32
+}
+
+// directCalls is after how many it looks again.
+const directCalls = 16
+
+// expects tells whether a call should wait at once.
+func (h *handle) expects() bool {
+	n := h.direct.Load()
+	return n > 0 && h.direct.CompareAndSwap(n, n-1)
 }
 
 // enter registers w, so that close ends it.
@@ -194,8 +210,12 @@ func (h *handle) close() error {
 
 // wait makes a call that may wait, until it has returned, ctx ends, or the
 // handle is closed. Its error is the call's errno, never EINTR; ctx's;
-// ErrClosed; or ErrTooManyWaiters.
-func (h *handle) wait(ctx context.Context, r *request) (n int, err error) {
+// ErrClosed; or ErrTooManyWaiters. expected says that nobody has looked whether
+// it must wait.
+func (h *handle) wait(ctx context.Context, r *request, expected bool) (n int, err error) {
+	if !expected {
+		h.direct.Store(directCalls)
+	}
 	w := waiters.Get().(*waiter)
 	if err := h.enter(w); err != nil {
 		return 0, err
@@ -214,6 +234,9 @@ func (h *handle) wait(ctx context.Context, r *request) (n int, err error) {
 	}
 	if alone {
 		w.recycle()
+	}
+	if expected && errors.Is(err, ErrTooManyWaiters) {
+		return r.try() // it was not certain that it must wait
 	}
 	return n, err
 }
