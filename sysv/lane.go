@@ -94,7 +94,7 @@ type laneKey struct {
 	id    int
 	flags int
 	typ   int64
-	ops   string
+	ops   any // a string, of more operations than one
 }
 
 func (r *request) lane() laneKey {
@@ -129,13 +129,18 @@ var lanes = struct {
 	idle    int // lanes in which nobody waits; a few are kept for the next
 }{of: map[laneKey]*lane{}}
 
-// join waits for a turn in a lane. An error is ErrTooManyWaiters, or errEnded.
-func (w *waiter) join(k laneKey) (*lane, error) {
+// join waits for a turn in a lane, on behalf of a handle. An error is ErrClosed,
+// ErrTooManyWaiters, or errEnded.
+func (w *waiter) join(h *handle, k laneKey) (*lane, error) {
 	lanes.Lock()
 	l := lanes.of[k]
 	if (l == nil || l.active == 0) && lanes.threads >= maxThreads {
 		lanes.Unlock()
 		return nil, errTooMany()
+	}
+	if err := h.enter(w); err != nil {
+		lanes.Unlock()
+		return nil, err
 	}
 	if l == nil {
 		l = &lane{key: k}
@@ -160,17 +165,19 @@ func (w *waiter) join(k laneKey) (*lane, error) {
 		return l, nil
 	}
 	l.remove(w)
+	w.part()
 	return nil, errEnded
 }
 
 // leave gives the turn to the next that waits for it.
-func (l *lane) leave() {
+func (w *waiter) leave(l *lane) {
 	lanes.Lock()
 	defer lanes.Unlock()
-	if w := l.first; w != nil {
-		l.remove(w)
-		w.granted = true
-		w.wake()
+	w.part()
+	if next := l.first; next != nil {
+		l.remove(next)
+		next.granted = true
+		next.wake()
 		return
 	}
 	l.active--

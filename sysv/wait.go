@@ -19,23 +19,24 @@ import (
 // kernel. Who may hold a thread is decided in lane.go. Here is how such a wait is
 // ended: by a signal to just that thread, see sys.Interrupt.
 //
-// A waiter is in one of these states, all changes under its mutex:
+// A waiter is in one of these states, which are in its word state:
 //
-//	out       tid = 0, !ended   in no system call
-//	in        tid ≠ 0, !ended   in one, or about to be, or just back
-//	leaving   tid ≠ 0,  ended   the same, and being signalled
-//	over      tid = 0,  ended   makes no further call
+//	out       0              in no system call
+//	in        tid            in one, or about to be, or just back
+//	leaving   tid | ended    the same, and being signalled
+//	over      ended          makes no further call
 //
 //	out → in        arm: the goroutine is locked to thread tid
 //	in → out        disarm, after the call has returned, whatever it said
 //	in → leaving    end: the context ended, or the handle was closed; a signal
-//	leaving → over  disarm
+//	leaving → over  disarm, which here takes the mutex
 //	out → over      end
 //
 // The signal may come when the thread is in state "in" but not yet in the
 // kernel, and then does nothing. So in "leaving" it is repeated, at growing
-// distances, until disarm. As it is sent under the mutex, none is sent after
-// disarm: a thread that does something else already is never signalled.
+// distances, until disarm. It is sent under the mutex, which disarm takes when it
+// finds the waiter in "leaving". So none is sent after disarm: a thread that does
+// something else already is never signalled.
 //
 // No message is lost or doubled, however many signals there are, since what the
 // call returned is what counts, and never that it was to end:
@@ -50,20 +51,24 @@ import (
 
 // waiter is a call that waits.
 type waiter struct {
-	mu      sync.Mutex
-	tid     int // the thread in the kernel
-	ended   bool
-	attempt int // how many signals were sent
+	state atomic.Int64
+
+	mu      sync.Mutex // held to signal
+	attempt int        // how many signals were sent
 	again   *time.Timer
 
 	// token wakes a goroutine that waits for its turn in a lane, without a
-	// thread. The lanes' mutex protects the rest: granted says that it is its turn.
+	// thread. The lanes' mutex protects the rest: granted says that it is its
+	// turn, before and after are its neighbours in the lane, prev and next those
+	// of the same handle.
 	token         chan struct{}
 	granted       bool
 	before, after *waiter
-
-	next, prev *waiter // of the same handle; its mutex protects them
+	prev, next    *waiter
 }
+
+// ended is beyond any thread's number.
+const ended = 1 << 32
 
 // waiters recycles those that nobody else holds any longer.
 var waiters = sync.Pool{New: func() any { return &waiter{token: make(chan struct{}, 1)} }}
@@ -72,25 +77,24 @@ var waiters = sync.Pool{New: func() any { return &waiter{token: make(chan struct
 // wait has ended before it began.
 func (w *waiter) arm() bool {
 	runtime.LockOSThread()
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.ended {
-		runtime.UnlockOSThread()
-		return false
+	if w.state.CompareAndSwap(0, int64(sys.ThreadID())) {
+		return true
 	}
-	w.tid = sys.ThreadID()
-	return true
+	runtime.UnlockOSThread()
+	return false
 }
 
 // disarm says that it is back, and tells whether the wait is over.
 func (w *waiter) disarm() (over bool) {
-	w.mu.Lock()
-	w.tid = 0
-	over = w.ended
-	if w.again != nil {
-		w.again.Stop()
+	if s := w.state.Load(); s&ended != 0 || !w.state.CompareAndSwap(s, 0) {
+		w.mu.Lock()
+		w.state.Store(ended)
+		if w.again != nil {
+			w.again.Stop()
+		}
+		w.mu.Unlock()
+		over = true
 	}
-	w.mu.Unlock()
 	runtime.UnlockOSThread()
 	return over
 }
@@ -99,12 +103,12 @@ func (w *waiter) disarm() (over bool) {
 func (w *waiter) end() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.ended {
+	before := w.state.Or(ended)
+	if before&ended != 0 {
 		return
 	}
-	w.ended = true
 	w.wake()
-	if w.tid != 0 {
+	if before != 0 {
 		w.signal()
 	}
 }
@@ -129,7 +133,7 @@ const (
 func (w *waiter) signal() {
 	// An error says that no signal is left to do it. A later attempt may find
 	// one; there is nobody to tell but the one who waits.
-	_ = sys.Interrupt(w.tid, w.attempt)
+	_ = sys.Interrupt(int(w.state.Load()&^ended), w.attempt)
 	pause := min(firstPause<<min(w.attempt, 16), lastPause)
 	w.attempt++
 	if w.again != nil {
@@ -139,7 +143,7 @@ func (w *waiter) signal() {
 	w.again = time.AfterFunc(pause, func() {
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		if w.tid != 0 { // it has not come back
+		if w.state.Load() != ended { // it has not come back
 			w.signal()
 		}
 	})
@@ -148,9 +152,8 @@ func (w *waiter) signal() {
 // handle is what a Queue and a SemaphoreSet have of their own: whether they are
 // closed, and who waits on them.
 type handle struct {
-	mu      sync.Mutex
-	closed  bool
-	waiting waiter // the head of a ring
+	closed  atomic.Bool
+	waiting waiter // the head of a ring; the lanes' mutex protects it
 
 	// direct is how many calls, of those that may wait, are to wait without
 	// looking first whether they must: in an exchange, who had to wait once has
@@ -159,7 +162,7 @@ type handle struct {
 }
 
 // directCalls is after how many it looks again.
-const directCalls = 16
+const directCalls = 64
 
 // expects tells whether a call should wait at once.
 func (h *handle) expects() bool {
@@ -167,11 +170,9 @@ func (h *handle) expects() bool {
 	return n > 0 && h.direct.CompareAndSwap(n, n-1)
 }
 
-// enter registers w, so that close ends it.
+// enter registers w, so that close ends it. The caller holds the lanes' mutex.
 func (h *handle) enter(w *waiter) error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.closed {
+	if h.closed.Load() {
 		return isthmus.ErrClosed
 	}
 	if h.waiting.next == nil {
@@ -182,26 +183,20 @@ func (h *handle) enter(w *waiter) error {
 	return nil
 }
 
-func (h *handle) leave(w *waiter) {
-	h.mu.Lock()
+// part takes w out again. The caller holds the lanes' mutex.
+func (w *waiter) part() {
 	w.prev.next, w.next.prev = w.next, w.prev
 	w.next, w.prev = nil, nil
-	h.mu.Unlock()
 }
 
-func (h *handle) isClosed() bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.closed
-}
+func (h *handle) isClosed() bool { return h.closed.Load() }
 
 func (h *handle) close() error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.closed {
+	lanes.Lock()
+	defer lanes.Unlock()
+	if h.closed.Swap(true) {
 		return isthmus.ErrClosed
 	}
-	h.closed = true
 	for w := h.waiting.next; w != nil && w != &h.waiting; w = w.next {
 		w.end()
 	}
@@ -217,15 +212,11 @@ func (h *handle) wait(ctx context.Context, r *request, expected bool) (n int, er
 		h.direct.Store(directCalls)
 	}
 	w := waiters.Get().(*waiter)
-	if err := h.enter(w); err != nil {
-		return 0, err
-	}
 	var stop func() bool
 	if ctx.Done() != nil {
 		stop = context.AfterFunc(ctx, w.end)
 	}
-	n, err = w.run(r)
-	h.leave(w)
+	n, err = w.run(h, r)
 	alone := stop == nil || stop() // else the context's goroutine may still hold it
 	if err == errEnded {
 		if err = ctx.Err(); err == nil {
@@ -243,7 +234,7 @@ func (h *handle) wait(ctx context.Context, r *request, expected bool) (n int, er
 
 // recycle gives w to the next that waits, unless a timer may still hold it.
 func (w *waiter) recycle() {
-	if w.ended { // nobody else can reach it: neither handle nor context
+	if w.state.Load() != 0 {
 		return
 	}
 	w.granted = false
@@ -258,12 +249,12 @@ func (w *waiter) recycle() {
 const errEnded = syscall.EINTR
 
 // run makes the call, when there is a thread for it.
-func (w *waiter) run(r *request) (n int, err error) {
-	l, err := w.join(r.lane())
+func (w *waiter) run(h *handle, r *request) (n int, err error) {
+	l, err := w.join(h, r.lane())
 	if err != nil {
 		return 0, err
 	}
-	defer l.leave()
+	defer w.leave(l)
 	for {
 		if !w.arm() {
 			return 0, errEnded
