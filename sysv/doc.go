@@ -19,8 +19,9 @@
 // The kernel has no descriptor for these objects, so a call that waits holds an
 // operating system's thread. A context, or Close, ends it at once by a signal to
 // that thread, which a program does not see: the Go runtime's own signal 33, or
-// SIGURG in programs with cgo. Those must not ignore SIGURG. No message is
-// lost by that: a call whose context ends has done all or nothing, and says which.
+// SIGURG in programs with cgo, or SIGPROF where that is ignored or blocked. No
+// message is lost by that: a call whose context ends has done all or nothing, and
+// says which.
 //
 // Any number of goroutines may wait for the same thing: one queue's room, one
 // selection of one queue, the same operations on one set. They share up to 8

@@ -32,15 +32,6 @@ func perm(id int, p *sys.IPCPerm) Perm {
 	}
 }
 
-// kind is which of the three a thing is: each has an ipc namespace of its own.
-type kind int
-
-const (
-	queues kind = iota
-	segments
-	semaphores
-)
-
 // object is what a handle knows about its object. It never changes.
 type object struct {
 	key  Key
@@ -103,7 +94,7 @@ func control(err error) error {
 	return err
 }
 
-// mode is the permission bits for a get call.
+// permission is the permission bits for a get call.
 func permission(m fs.FileMode) (int, error) {
 	if m == 0 {
 		m = 0o600

@@ -369,6 +369,14 @@ func TestSignalsUnseen(t *testing.T) {
 	quiet := proctest.Options{Env: []string{"GODEBUG=asyncpreemptoff=1"}} // the runtime sends none itself
 	t.Run("notify", func(t *testing.T) { act(t, quiet, "notified", q.ID()).Wait() })
 	t.Run("ignore", func(t *testing.T) { act(t, quiet, "ignoring", q.ID()).Wait() })
+	t.Run("blocked", func(t *testing.T) { // a process begins with its parent's signal mask
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		old := blockSIGURG()
+		p := act(t, quiet, "cancelling", q.ID())
+		restoreMask(old)
+		p.Wait()
+	})
 }
 
 func cancelMany(q *sysv.Queue, n int) error {
@@ -400,6 +408,13 @@ func init() {
 			}
 		}
 		return nil
+	}
+	acts["cancelling"] = func(args []string) error {
+		q, err := queueArg(args)
+		if err != nil {
+			return err
+		}
+		return cancelMany(q, 100)
 	}
 	acts["ignoring"] = func(args []string) error {
 		q, err := queueArg(args)
