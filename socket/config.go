@@ -51,9 +51,9 @@ type Config struct {
 	// inherited descriptor. Then a message on a stream must go in one piece,
 	// or it would mix with theirs: at most 32,752 bytes, and over TCP none.
 	Shared bool
-	// Local is the address that a dialled datagram socket has itself, so that
-	// it can be replied to: a path, an abstract name, or "@" for an abstract
-	// name that the kernel chooses. "" is none.
+	// Local is the address that a dialled datagram socket has itself, to which
+	// replies go: a path, or an abstract name. "" is an abstract name that the
+	// kernel chooses.
 	Local string
 	// TLS secures a TCP connection. A server that is to know its clients sets
 	// ClientAuth to tls.RequireAndVerifyClientCert, and ClientCAs.

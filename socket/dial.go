@@ -81,9 +81,6 @@ func dialUnix(ctx context.Context, set *settings, name, address string) (*Conn, 
 
 // bindLocal gives a datagram socket an address of its own.
 func bindLocal(ctx context.Context, fd int, set *settings) (*claim, error) {
-	if set.Local == "@" {
-		return nil, sys.BindUnix(fd, "", 0) // the kernel chooses
-	}
 	if err := checkAddress(set.Local); err != nil {
 		return nil, err
 	}

@@ -69,9 +69,9 @@ func explain(err error) error {
 }
 
 // sendError says what an error of sendmsg(2) means. A datagram to a name where
-// nobody listens any more is refused.
+// nobody listens any more is refused, or finds no file.
 func sendError(err error) error {
-	if errors.Is(err, syscall.ECONNREFUSED) {
+	if errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.ENOENT) {
 		return fmt.Errorf("%w: %w", isthmus.ErrPeerDied, err)
 	}
 	return explain(err)

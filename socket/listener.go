@@ -241,13 +241,17 @@ func (l *Listener) Accept(ctx context.Context) (*Conn, error) {
 	}
 }
 
-func (l *Listener) acceptConn(ctx context.Context) (*Conn, error) {
+func (l *Listener) acceptFD(ctx context.Context) (int, error) {
 	if err := l.door.take(ctx, true); err != nil {
-		return nil, err
+		return 0, err
 	}
+	defer l.door.release()
 	err := l.door.run(ctx, true)
-	fd := l.fd
-	l.door.release()
+	return l.fd, err
+}
+
+func (l *Listener) acceptConn(ctx context.Context) (*Conn, error) {
+	fd, err := l.acceptFD(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -15,6 +15,11 @@ func TestMain(m *testing.M) {
 		peerRole: conformancePeer,
 		"listen": listenRole,
 		"spin":   spinRole,
+		"scarce": scarceRole,
+		"send":   sendRole,
+		"shout":  shoutRole,
+		"flood":  floodRole,
+		"list":   listRole,
 		"spin-open-umask": func(args []string) error {
 			syscall.Umask(0)
 			return spinRole(args)

@@ -129,7 +129,7 @@ func (r *Receiver) answer() (*outflow, []byte, error) {
 	}
 	to := r.in.src.(*packets).to
 	if sys.UnixName(to) == "" {
-		return nil, nil, fmt.Errorf("the sender has no address: %w; it must dial with Config.Local", errors.ErrUnsupported)
+		return nil, nil, fmt.Errorf("the sender has no address: %w; it must bind one", errors.ErrUnsupported)
 	}
 	o := &outflow{}
 	l := &life{f: r.f, gone: r.gone}
@@ -195,8 +195,12 @@ type crowd struct {
 	accept  bool      // somebody may wait to be accepted
 	last    *member   // whose message was received last
 
-	mu     sync.Mutex
-	failed []*member // whose handshake came to nothing
+	// Over TLS a goroutine accepts, so that nobody's handshake waits for a
+	// receiver that is busy, and one for each connection makes the handshake.
+	mu      sync.Mutex
+	shaking map[*os.File]struct{}
+	shaken  map[int32]*member
+	over    bool
 }
 
 // member is a connection of a receiver.
@@ -207,8 +211,7 @@ type member struct {
 	ready bool
 	out   *outflow // to answer on, once somebody did
 
-	// Over TLS. file owns fd; tls is there, and src with it, once hands are
-	// shaken: both under crowd.mu until then.
+	// over TLS; file owns fd
 	file *os.File
 	tls  *tlsSide
 }
@@ -221,10 +224,13 @@ func newCrowd(b *bound, guard *Allow) (*crowd, error) {
 		return nil, err
 	}
 	c := &crowd{b: b, guard: guard, poll: poll, members: map[int32]*member{}, next: listening + 1}
-	err = controlFD(poll, func(ep int) error {
-		c.epfd = ep
-		return controlFD(b.f, func(fd int) error { return sys.EpollAdd(ep, fd, listening, false) })
-	})
+	if b.set.TLS == nil {
+		err = controlFD(poll, func(ep int) error {
+			return controlFD(b.f, func(fd int) error { return sys.EpollAdd(ep, fd, listening, false) })
+		})
+	} else {
+		err = c.openDoor(b)
+	}
 	if err != nil {
 		_ = poll.Close()
 		return nil, err
@@ -255,7 +261,7 @@ func (c *crowd) take(ep int, d *delivery) error {
 		for _, e := range events[:n] {
 			if e.ID == listening {
 				c.accept = true
-			} else if m := c.members[e.ID]; m != nil && c.shaken(m) {
+			} else if m := c.member(e.ID); m != nil {
 				c.enqueue(m)
 			}
 		}
@@ -303,7 +309,6 @@ func ended(s source) bool {
 
 // acceptAll accepts who waits, 64 at a time so that messages get their turn.
 func (c *crowd) acceptAll(ep int) error {
-	c.sweep()
 	for range 64 {
 		var n int
 		err := controlFD(c.b.f, func(fd int) (err error) {
@@ -319,13 +324,28 @@ func (c *crowd) acceptAll(ep int) error {
 		case errors.Is(err, os.ErrClosed):
 			return isthmus.ErrClosed
 		case err != nil:
-			return fmt.Errorf("accept: %w", explain(err)) // it is tried again by the next call
+			return c.cannotAccept(err)
 		}
 		if err := c.admit(ep, n); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// cannotAccept keeps an error, of too many descriptors for example, for the time
+// when there is nothing else to do. The call after it tries again.
+func (c *crowd) cannotAccept(err error) error {
+	waits := true
+	_ = controlFD(c.b.f, func(fd int) error {
+		waits = sys.Readable(fd) // the kernel looks for a descriptor before it looks for a connection
+		return nil
+	})
+	c.accept = waits
+	if len(c.ready) > 0 || !waits {
+		return nil
+	}
+	return fmt.Errorf("accept: %w", explain(err))
 }
 
 // admit makes a member of a connection.
@@ -336,9 +356,6 @@ func (c *crowd) admit(ep, fd int) error {
 	c.next = m.id + 1
 	if !c.b.set.unix {
 		_ = sys.NoDelay(fd)
-	}
-	if c.b.set.TLS != nil {
-		return c.shake(ep, m)
 	}
 	m.src = bareSource(c.b.set, c.b.count, &c.spill, nil)
 	if err := sys.EpollAdd(ep, fd, m.id, false); err != nil {
@@ -372,10 +389,11 @@ func (c *crowd) remove(m *member) {
 }
 
 func (c *crowd) drop() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	for _, m := range c.members {
 		c.remove(m)
+	}
+	if c.b.set.TLS != nil {
+		c.closeDoor()
 	}
 }
 

@@ -167,9 +167,14 @@ func NoDelay(fd int) error {
 func CloseWrite(fd int) error { return os.NewSyscallError("shutdown", unix.Shutdown(fd, unix.SHUT_WR)) }
 
 // Writable tells whether fd has room, or an error to report.
-func Writable(fd int) bool {
-	p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}
-	n, err := unix.Poll(p, 0)
+func Writable(fd int) bool { return polled(fd, unix.POLLOUT) }
+
+// Readable tells whether there is something at fd, or an error to report.
+func Readable(fd int) bool { return polled(fd, unix.POLLIN) }
+
+func polled(fd int, events int16) bool {
+	p := [1]unix.PollFd{{Fd: int32(fd), Events: events}}
+	n, err := unix.Poll(p[:], 0)
 	return err == nil && n > 0
 }
 

@@ -62,6 +62,9 @@ func CloseWrite(int) error { return errors.ErrUnsupported }
 // Writable is false.
 func Writable(int) bool { return false }
 
+// Readable is false.
+func Readable(int) bool { return false }
+
 // LockFile is unsupported.
 func LockFile(*os.File) (bool, error) { return false, errors.ErrUnsupported }
 
