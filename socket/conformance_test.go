@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"testing"
-	"time"
 
 	isthmus "github.com/isthmus-ipc/isthmus"
 	"github.com/isthmus-ipc/isthmus/isthmustest"
@@ -30,49 +29,20 @@ var conformancePeer = isthmustest.Peer(func(args []string, files []*os.File) (is
 		return isthmustest.Endpoint{}, err
 	}
 	if len(files) == 2 {
-		return pairEndpoint(args[0], files, config(args[0], size)), nil
+		return pairEndpoint(args[0], files, config(size)), nil
 	}
-	return endpoint(args[0], args[1], files[0], config(args[0], size)), nil
+	return endpoint(args[0], args[1], files[0], config(size)), nil
 })
 
-func config(network string, size int) *socket.Config {
-	cfg := &socket.Config{MaxMessage: size}
-	if network == socket.TCP {
-		// The kernel's own buffers hold megabytes, and so hundreds of thousands
-		// of the suite's messages.
-		cfg.SendBuffer, cfg.ReceiveBuffer = 128<<10, 256<<10
-	}
-	return cfg
-}
+func config(size int) *socket.Config { return &socket.Config{MaxMessage: size} }
 
 func endpoint(network, address string, f *os.File, cfg *socket.Config) isthmustest.Endpoint {
 	return isthmustest.Endpoint{
-		Name: network + ":" + address,
-		Sender: func() (isthmus.Sender, error) {
-			c, err := socket.Dial(background, network, address, cfg)
-			if network == socket.TCP && err == nil {
-				return settled{c}, nil
-			}
-			return c, err
-		},
+		Name:     network + ":" + address,
+		Sender:   func() (isthmus.Sender, error) { return socket.Dial(background, network, address, cfg) },
 		Receiver: func() (isthmus.Receiver, error) { return socket.FileReceiver(f, cfg) },
 		Args:     []string{network, address, strconv.Itoa(cfg.MaxMessage)},
 		Files:    []*os.File{f},
-	}
-}
-
-// settled is a Conn over TCP as the suite knows full: that a full buffer stays so.
-// The kernel's windows and probes move for some time after the last byte that
-// TrySend could send (a zero window is probed after 200 ms), so it looks again
-// until it was full for longer than that.
-type settled struct{ *socket.Conn }
-
-func (s settled) TrySend(m isthmus.Message) error {
-	for begun := time.Now(); ; time.Sleep(time.Millisecond) {
-		err := s.Conn.TrySend(m)
-		if !errors.Is(err, isthmus.ErrFull) || time.Since(begun) > 500*time.Millisecond {
-			return err
-		}
 	}
 }
 
@@ -108,7 +78,7 @@ func opened(network, address string, size int) func(t testing.TB) isthmustest.En
 		case "@":
 			at = "@isthmus-" + filepath.Base(shortDir(t))
 		}
-		cfg := config(network, size)
+		cfg := config(size)
 		r, err := socket.OpenReceiver(background, network, at, cfg)
 		if err != nil {
 			t.Fatal(err)
@@ -129,7 +99,7 @@ func opened(network, address string, size int) func(t testing.TB) isthmustest.En
 func paired(network string, size int) func(t testing.TB) isthmustest.Endpoint {
 	return func(t testing.TB) isthmustest.Endpoint {
 		t.Helper()
-		a, b, err := socket.Pair(network, config(network, size))
+		a, b, err := socket.Pair(network, config(size))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -144,7 +114,7 @@ func paired(network string, size int) func(t testing.TB) isthmustest.Endpoint {
 			t.Cleanup(func() { f.Close() })
 			files = append(files, f)
 		}
-		return pairEndpoint(network, files, config(network, size))
+		return pairEndpoint(network, files, config(size))
 	}
 }
 
@@ -167,8 +137,16 @@ func TestConformance(t *testing.T) {
 		"pair/unixpacket": {paired(socket.UnixPacket, 3000), 3000, false, true},
 	} {
 		t.Run(name, func(t *testing.T) {
+			var capacity isthmus.Capacity // bounded by the buffers
+			if !row.unix {
+				// Between two TCP buffers of megabytes "full" is no state that lasts:
+				// the kernel moves windows and probes them after the last byte that
+				// it took. So what the suite sends always finds room, and
+				// TestTCPFull proves what happens when there is none.
+				capacity = isthmus.Unbounded
+			}
 			isthmustest.Run(t, isthmustest.Mechanism{
-				Name: "socket", Open: row.open, Role: peerRole, MaxMessage: row.size,
+				Name: "socket", Open: row.open, Role: peerRole, MaxMessage: row.size, Capacity: capacity,
 				Types: row.types, Identity: row.unix, Into: true, Solitary: true,
 			})
 		})
