@@ -31,15 +31,16 @@ func TestTCPFull(t *testing.T) {
 		err := c.Send(ctx, isthmus.Message{Data: data(sent), Type: int64(sent)})
 		cancel()
 		if errors.Is(err, context.DeadlineExceeded) {
+			// On a busy machine 20 ms are not long: it is full if this says so, too.
+			err = c.TrySend(isthmus.Message{Data: data(sent), Type: int64(sent)})
+		}
+		if errors.Is(err, isthmus.ErrFull) {
 			break
 		}
 		check(t, err)
 		if sent++; sent > 100 {
 			t.Fatal("it is never full")
 		}
-	}
-	if err := c.TrySend(text("x")); !errors.Is(err, isthmus.ErrFull) {
-		t.Errorf("%v", err)
 	}
 	waiting := make(chan error, 1)
 	go func() { waiting <- c.Send(background, text("the last")) }()

@@ -213,15 +213,16 @@ func TestTLSWaits(t *testing.T) {
 		err := a.Send(ctx, m)
 		cancel()
 		if errors.Is(err, context.DeadlineExceeded) {
+			// On a busy machine 50 ms are not long: it is full if this says so, too.
+			err = a.TrySend(m)
+		}
+		if errors.Is(err, isthmus.ErrFull) {
 			break
 		}
 		check(t, err)
 		if sent++; sent > 100 {
 			t.Fatal("it is never full")
 		}
-	}
-	if err := a.TrySend(m); !errors.Is(err, isthmus.ErrFull) {
-		t.Error(err)
 	}
 	for range sent {
 		got, err := b.Receive(background)
