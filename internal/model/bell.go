@@ -30,6 +30,15 @@ type Bell struct {
 	// Own makes each waiter wait for a message of its own, as senders wait for
 	// receipts: message k is for waiter k, of whatever ringer.
 	Own bool
+	// Gift makes what ringer 0 publishes gifts to process 0: while that one's bit
+	// is set nobody else may take them.
+	Gift bool
+	// Inbox makes process 0 an inbox's owner: the others watch it, and want no
+	// message.
+	Inbox bool
+	// Shared makes the ringers goroutines of one handle: what one remembers of
+	// the count the others do, too.
+	Shared bool
 	// Leaves lets a process that holds a message leave, as Queue.Close does,
 	// instead of acknowledging it.
 	Leaves bool
@@ -89,6 +98,7 @@ type call struct {
 	chosen uint8
 	seq    uint8 // of the chosen one's cell
 	own    bool  // this one made it waking, and not another, whom it helps
+	to     bool  // for process 0 alone
 	woke   bool
 	fresh  bool // the count is as it was when the call began
 }
@@ -101,6 +111,7 @@ const (
 	cChoose               // move a cell from asleep to waking, or see that another did
 	cWake                 // futex_wake
 	cWoke                 // move the cell from waking to awake
+	cTo                   // look whether process 0 waits, for whom it is
 )
 
 // waiter is a goroutine. A node that is in the gate may be asleep, or about to be.
@@ -274,7 +285,9 @@ func (b *Bell) ringOn(s bellState, who caller, name string, yield bellYield, don
 	step := func(to bellState, what string) {
 		t, none := who(&to)
 		if t.pc == cChoose && t.set == 0 {
-			*none = t.fresh
+			if !t.to {
+				*none = t.fresh
+			}
 			t.pc = cCount
 		}
 		if t.pc == cCount {
@@ -284,6 +297,18 @@ func (b *Bell) ringOn(s bellState, who caller, name string, yield bellYield, don
 		yield(Label{Who: name, What: what}, to, nil)
 	}
 	switch c.pc {
+	case cTo:
+		switch {
+		case s.places[0].bit:
+			c.set, c.to, c.pc = 1, true, cChoose
+		case b.Gift && !b.Breaks.GiftToGone:
+			c.pc = cCount
+			yield(Label{Who: name, What: "finds that process 0 has left"}, s, nil)
+			return
+		default:
+			c.pc = cCount
+		}
+		step(s, "looks whether process 0 waits")
 	case cCount:
 		if c.fresh, c.pc = true, cBits; *none {
 			c.pc = cCount
@@ -321,7 +346,7 @@ func (b *Bell) ringOn(s bellState, who caller, name string, yield bellYield, don
 		if c.own && (c.woke || b.Breaks.OneOnly) {
 			pc = cCount
 		}
-		*c = call{pc: pc, set: c.set, fresh: c.fresh}
+		*c = call{pc: pc, set: c.set, fresh: c.fresh, to: c.to}
 		step(s, what)
 	}
 }
@@ -367,18 +392,52 @@ func (b *Bell) ring(s bellState, i int, yield bellYield) {
 	r := &s.ringers[i]
 	switch r.pc {
 	case rPublish:
-		s.ready[b.kind(int(r.sent))]++
+		kind := b.kind(int(r.sent))
+		if b.Gift && i == 0 {
+			kind = gift
+		}
+		s.ready[kind]++
 		r.sent++
 		r.pc = rRing
+		r.call.pc = b.firstStep(b.Gift && i == 0)
 		yield(Label{Who: ringerNames[i], What: "publishes a message"}, s, nil)
 	case rRing:
-		b.ringOn(s, func(s *bellState) (*call, *bool) { return &s.ringers[i].call, &s.ringers[i].none }, ringerNames[i], yield, func(s *bellState) {
+		b.ringOn(s, func(s *bellState) (*call, *bool) {
+			if b.Shared {
+				return &s.ringers[i].call, &s.ringers[0].none
+			}
+			return &s.ringers[i].call, &s.ringers[i].none
+		}, ringerNames[i], yield, func(s *bellState) {
 			r := &s.ringers[i]
 			if r.pc = rPublish; int(r.sent) == b.Messages {
 				r.pc = rDone
 			}
 		})
 	}
+}
+
+// firstStep is how a ring begins.
+func (b *Bell) firstStep(gift bool) callPC {
+	if gift || b.Inbox && !b.Breaks.InboxRing {
+		return cTo
+	}
+	return cCount
+}
+
+// gift is the kind of a message for process 0.
+const gift = 1
+
+// takes is the kind of message that waiter i may take now.
+func (b *Bell) takes(s *bellState, i int) (kind int, ok bool) {
+	kind = b.kind(i)
+	switch {
+	case b.Inbox && b.Waiters[i] != 0:
+	case s.ready[kind] > 0:
+		return kind, true
+	case b.Gift && s.ready[gift] > 0 && (b.Waiters[i] == 0 || !s.places[0].bit):
+		return gift, true
+	}
+	return 0, false
 }
 
 // kind is what waiter i waits for.
@@ -418,11 +477,11 @@ func (b *Bell) Final(s bellState) error {
 	}
 	for i, p := range b.Waiters {
 		w := s.waiters[i]
-		if s.ready[b.kind(i)] > 0 && left > kept && s.places[p].life == alive && (w.pc == wAsleep || w.pc == wFollow) {
+		if _, ok := b.takes(&s, i); ok && left > kept && s.places[p].life == alive && (w.pc == wAsleep || w.pc == wFollow) {
 			return fmt.Errorf("lost wake-up: waiter %d sleeps for ever, and %d messages are there", i, left)
 		}
 	}
-	if left == 0 && int(s.cancels) == 0 && s.deaths == 0 && s.stops == 0 && b.Messages*b.Ringers >= len(b.Waiters) {
+	if left == 0 && !b.Inbox && int(s.cancels) == 0 && s.deaths == 0 && s.stops == 0 && b.Messages*b.Ringers >= len(b.Waiters) {
 		for i := range b.Waiters {
 			if s.waiters[i].pc != wDone {
 				return errors.New("a message was taken twice, or lost")

@@ -21,7 +21,7 @@ func (b *Bell) wait(s bellState, i int, yield bellYield) {
 	}
 	switch w.pc {
 	case wLook, wAgain, wRetry:
-		b.look(&s, w, b.kind(i))
+		b.look(&s, i)
 		say("looks")
 	case wCell:
 		// arm moves the cell and sets the bit with the gate's lock held, so no
@@ -75,9 +75,11 @@ func (b *Bell) wait(s bellState, i int, yield bellYield) {
 }
 
 // look takes a message if there is one; the claim is acknowledged later.
-func (b *Bell) look(s *bellState, w *waiter, kind int) {
+func (b *Bell) look(s *bellState, i int) {
+	w := &s.waiters[i]
+	kind, ok := b.takes(s, i)
 	switch {
-	case s.ready[kind] > 0:
+	case ok:
 		s.ready[kind]--
 		w.holds, w.seq = true, 0
 		if w.pc = wHold; w.node {
@@ -169,7 +171,8 @@ func (b *Bell) end(s bellState, i int, yield bellYield) {
 		b.passOn(w)
 		say("makes its cell awake")
 	case wMore:
-		if w.pc = wRing; s.ready[b.kind(i)] == 0 {
+		w.pc, w.call.pc = wRing, b.firstStep(false)
+		if _, ok := b.takes(&s, i); !ok {
 			b.finish(w)
 		}
 		say("looks whether there is more")
@@ -232,6 +235,10 @@ func (b *Bell) restore(s *bellState, place int) {
 			s.ready[b.kind(w)]++
 			s.waiters[w].holds = false
 		}
+	}
+	if b.Gift && place == 0 { // to anyone
+		s.ready[0] += s.ready[gift]
+		s.ready[gift] = 0
 	}
 	s.places[place].bit, s.places[place].cell = false, awake
 }

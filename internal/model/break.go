@@ -55,5 +55,7 @@ type BellBreaks struct {
 	NoCount        bool // a waiter does not count when it is armed
 	NoHelp         bool // a ringer leaves it to the other one to wake whom that one chose
 	OneOnly        bool // a ringer is content with the one it chose, although the kernel finds nobody to wake
+	GiftToGone     bool // whose gift is for one who has left rings nobody
+	InboxRing      bool // a message in an inbox wakes anyone who waits there
 	LateFollower   bool // a goroutine follows a leader although the bell has rung since it was armed
 }

@@ -56,7 +56,7 @@ func (q *Queue) postFast(m *isthmus.Message) bool {
 	}
 	crash.Point("fast.published")
 	if !q.bells[bellMessage].Quiet() {
-		q.bells[bellMessage].Ring(t)
+		q.ringMessage(t)
 	}
 	atomic.AddUint64(&me.sent, 1)
 	if q.roles.Load()&roleSender == 0 {

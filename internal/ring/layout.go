@@ -84,7 +84,7 @@ type participant struct {
 	growing atomic.Uint64
 	_       [32]byte
 
-	// Only the participant writes what follows.
+	// Only the participant writes what follows (but see renewHeads).
 	sent, received uint64 // messages
 	tail           uint64 // the position after its last send
 	head           uint64 // {epoch, position}: no message was before it

@@ -124,6 +124,7 @@ func (q *Queue) Loan(ctx context.Context, n int) (l Loan, err error) {
 	}
 	defer q.exit(region.Faults(), &err)
 	w := q.gates[bellRoom].Start(ctx)
+	defer w.Stop() // after a fault; else stop does it
 	for {
 		l, err = q.lend(n)
 		if !isFull(err) {

@@ -144,6 +144,7 @@ func (q *Queue) await(ctx context.Context, r *request) (err error) {
 	q.shrink()
 	var hand hand // offered, at capacity zero
 	w := q.gates[bellMessage].Start(ctx)
+	defer w.Stop() // after a fault; else stop does it
 	for {
 		if err = q.next(&w); err != nil {
 			break
@@ -337,7 +338,7 @@ func (q *Queue) restore(sl *slot, counted bool) error {
 	}
 	crash.Point("return.ready")
 	q.goBack(pos)
-	q.bells[bellMessage].Ring(pos)
+	q.ringMessage(pos)
 	return nil
 }
 

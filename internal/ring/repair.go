@@ -151,6 +151,7 @@ type peers struct {
 	mu      sync.Mutex
 	stopped bool
 	watches map[int]*alive.Watch // by PID
+	ended   map[int]bool         // by PID: it was told already, and the place is not repaired yet
 	blind   bool                 // somebody's end will not be told
 	timer   *time.Timer
 
@@ -183,7 +184,7 @@ func (p *peers) look(q *Queue) (dead bool) {
 	p.seen.Store(uint64(q.control.members.Load()) + 1)
 	p.blind = false
 	ns := sys.PIDNamespace()
-	wanted := map[int]bool{}
+	wanted, ended := map[int]bool{}, map[int]bool{}
 	for i := range q.parts {
 		o := &q.parts[i]
 		pid := o.pid.Load()
@@ -197,9 +198,12 @@ func (p *peers) look(q *Queue) (dead bool) {
 		if pid == q.pid && o.ns.Load() == ns {
 			continue
 		}
-		if ns != 0 && o.ns.Load() == ns && p.watch(q, int(pid)) {
+		switch {
+		case p.ended[int(pid)]:
+			ended[int(pid)], p.blind = true, true
+		case ns != 0 && o.ns.Load() == ns && p.watch(q, int(pid)):
 			wanted[int(pid)] = true
-		} else {
+		default:
 			p.blind = true
 		}
 		if !q.r.Held(i) { // asked after the watch was set
@@ -212,6 +216,7 @@ func (p *peers) look(q *Queue) (dead bool) {
 			delete(p.watches, pid)
 		}
 	}
+	p.ended = ended
 	p.blinded.Store(false)
 	if p.blind && p.timer == nil {
 		p.timer = time.AfterFunc(blindPeriod, func() { p.tick(q) })
@@ -244,11 +249,17 @@ func (p *peers) died(q *Queue, pid int) {
 	defer q.exit(region.Faults(), &err)
 	p.mu.Lock()
 	delete(p.watches, pid)
+	if p.ended == nil {
+		p.ended = map[int]bool{}
+	}
+	p.ended[pid] = true
 	p.mu.Unlock()
 	p.seen.Store(0)
 	q.sweep()
 	// A child that the dead one had just forked may hold its files for a
-	// moment longer: then it cannot be watched any more, and look is blind.
+	// moment longer, or somebody who repairs has been stopped. To watch it again
+	// would be in vain: a process that nobody has waited for can be watched, and
+	// has ended at once. So look is blind until the place is repaired.
 	if p.look(q) {
 		q.sweep()
 	}

@@ -93,7 +93,7 @@ func (q *Queue) post(o *outgoing, thorough bool) (*slot, error) {
 	if err := q.commit(sl, o); err != nil {
 		return nil, err
 	}
-	q.bells[bellMessage].Ring(pos)
+	q.ringMessage(pos)
 	return sl, nil
 }
 
@@ -178,6 +178,7 @@ func (q *Queue) Send(ctx context.Context, m *isthmus.Message) (err error) {
 // postWhenRoom waits for room and posts.
 func (q *Queue) postWhenRoom(ctx context.Context, o *outgoing) (sl *slot, err error) {
 	w := q.gates[bellRoom].Start(ctx)
+	defer w.Stop() // after a fault; else stop does it
 	for {
 		sl, err = q.post(o, w.Parked())
 		if !isFull(err) {
@@ -207,7 +208,7 @@ func (q *Queue) stop(w *wait.Waiter, bell int) {
 	}
 	switch {
 	case bell == bellMessage && q.more():
-		q.bells[bell].Ring(uint64(q.me) + 1)
+		q.ringMessage(uint64(q.me) + 1)
 	case bell == bellRoom && q.room():
 		q.ringRoom(uint64(q.me) + 1)
 	}
@@ -221,6 +222,16 @@ func (q *Queue) room() bool {
 	}
 	s := q.at(t).state.Load()
 	return ahead(posOf(s), t) >= 0 || phaseOf(s) != ready
+}
+
+// ringMessage wakes a receiver that waits for a message. Of an inbox that is its
+// owner: others may wait at the same bell, for its end, and want no message.
+func (q *Queue) ringMessage(turn uint64) {
+	if q.inbox() {
+		q.bells[bellMessage].RingTo(0)
+	} else {
+		q.bells[bellMessage].Ring(turn)
+	}
 }
 
 // ringRoom wakes a sender that waits for room; all of them if they may need
@@ -332,10 +343,16 @@ func (q *Queue) give(o *outgoing) error {
 		return isthmus.ErrFull
 	}
 	crash.Point("give.accepted")
+	return q.gift(sl, o, to)
+}
+
+// gift sends the message for which receiver to has waited, and may wait still:
+// that one is rung first. If it has left, served by another sender, others wait.
+func (q *Queue) gift(sl *slot, o *outgoing, to int) error {
 	if err := q.commit(sl, o); err != nil {
 		return err
 	}
-	q.bells[bellMessage].Ring(uint64(to)) // that one first
+	q.ringMessage(uint64(to))
 	return nil
 }
 

@@ -2,6 +2,7 @@ package ring
 
 import (
 	"fmt"
+	"sync/atomic"
 
 	isthmus "github.com/isthmus-ipc/isthmus"
 	"github.com/isthmus-ipc/isthmus/internal/crash"
@@ -441,9 +442,25 @@ func (q *Queue) goBack(pos uint64) {
 		if ahead(to, pos) > 0 {
 			to = pos
 		}
+		if (hw>>posBits+1)%(epochs/2) == 0 {
+			q.renewHeads(hw)
+		}
 		if q.control.head.CompareAndSwap(hw, (hw>>posBits+1)<<posBits|to) {
 			return
 		}
+	}
+}
+
+// epochs is how many there are before they begin again.
+const epochs = 1 << (64 - posBits)
+
+// renewHeads makes every handle's own head what the shared one is. A handle that
+// has not looked for so long that an epoch came again would take its note for a
+// new one, and start behind a message that came back. Half-way round is early
+// enough, unless a handle was stopped for all that time while it made the note.
+func (q *Queue) renewHeads(hw uint64) {
+	for i := range q.parts {
+		atomic.StoreUint64(&q.parts[i].head, hw)
 	}
 }
 

@@ -36,3 +36,33 @@ func TestReadyAgainIsAnotherState(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// A receiver that does not look for as many returns as there are epochs must not
+// take what it knows of the head for new.
+func TestReturnedForAllEpochs(t *testing.T) {
+	qs := endless(t, 3)
+	tx, rx, holder := qs[0], qs[1], qs[2]
+	for start := range int64(3) { // not at the same epoch each time
+		sendOne(t, tx, -1)
+		c, err := holder.TryClaim(Anyone)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pass(t, tx, rx, 40)
+		for range epochs - 1 {
+			if err := c.Return(); err != nil {
+				t.Fatal(err)
+			}
+			if c, err = holder.TryClaim(Anyone); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := c.Return(); err != nil {
+			t.Fatal(err)
+		}
+		receiveThe(t, rx, -1)
+		for range start*epochs/3 + 1 {
+			tx.goBack(tx.control.head.Load() & posMask)
+		}
+	}
+}
