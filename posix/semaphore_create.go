@@ -82,7 +82,7 @@ func unnamed(dir *sys.Dir, mode fs.FileMode) (f *os.File, publish func(name stri
 			continue
 		}
 		return f, func(name string) error {
-			defer dir.Unlink(temp)
+			defer func() { _ = dir.Unlink(temp) }()
 			if name == "" {
 				return nil
 			}

@@ -154,7 +154,7 @@ func (s *settings) check() error {
 	case s.MaxMessage < 0 || s.MaxMessage > math.MaxInt32:
 		return fmt.Errorf("MaxMessage is %d bytes, it can be 1 to %d", s.MaxMessage, math.MaxInt32)
 	case s.Files < 0 || s.Files > frame.MaxFiles:
-		return fmt.Errorf("Files is %d, the kernel's limit is %d a message (SCM_MAX_FD)", s.Files, frame.MaxFiles)
+		return fmt.Errorf("config Files is %d, the kernel's limit is %d a message (SCM_MAX_FD)", s.Files, frame.MaxFiles)
 	case s.Files > 0 && !s.unix:
 		return fmt.Errorf("descriptors over %s: %w", s.network, errors.ErrUnsupported)
 	case s.TLS != nil && s.unix:
@@ -162,9 +162,9 @@ func (s *settings) check() error {
 	case s.Allow != nil && !s.unix:
 		return fmt.Errorf("Allow over %s: %w: it knows no users; use TLS with client certificates", s.network, errors.ErrUnsupported)
 	case s.Shared && !s.unix:
-		return fmt.Errorf("Shared over %s: %w: a message may be sent in pieces there", s.network, errors.ErrUnsupported)
+		return fmt.Errorf("config Shared over %s: %w: a message may be sent in pieces there", s.network, errors.ErrUnsupported)
 	case s.Local != "" && s.kind != sys.DatagramSocket:
-		return fmt.Errorf("Local over %s: %w: replies come on the connection", s.network, errors.ErrUnsupported)
+		return fmt.Errorf("config Local over %s: %w: replies come on the connection", s.network, errors.ErrUnsupported)
 	}
 	return nil
 }

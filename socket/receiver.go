@@ -186,7 +186,6 @@ type crowd struct {
 	b     *bound
 	guard *Allow
 	poll  *os.File
-	epfd  int
 	spill []byte
 
 	members map[int32]*member
