@@ -33,6 +33,7 @@ func (f *fixture) sizes() []int {
 // testData passes every size by every pair of calls.
 func testData(f *fixture) {
 	s, r := f.sender(), f.receiver()
+	untyped, _ := f.m.typeOf(0)
 	for _, by := range f.sendVerbs() {
 		for _, with := range f.receiveVerbs() {
 			if f.m.Capacity == isthmus.Zero && by == trySend && (with == tryReceive || with == tryReceiveInto) {
@@ -44,7 +45,7 @@ func testData(f *fixture) {
 				if !bytes.Equal(got.Data, data) {
 					f.Fatalf("%s, %s: sent %d bytes, received %d other ones", by, with, n, len(got.Data))
 				}
-				if got.Redelivered != 0 || got.Priority != 0 || got.Type != 0 {
+				if got.Redelivered != 0 || got.Priority != 0 || got.Type != untyped {
 					f.Fatalf("%s, %s: received %+v", by, with, got)
 				}
 			}
@@ -58,12 +59,13 @@ func testTypes(f *fixture) {
 	for _, by := range f.sendVerbs() {
 		for _, typ := range []int64{1, -1, math.MaxInt32 + 1, math.MaxInt64, math.MinInt64} {
 			m := isthmus.Message{Data: number(0).Data, Type: typ}
-			if !f.m.Types {
+			want, ok := f.m.typeOf(typ)
+			if !ok {
 				f.refused(s.do(by, m), errors.ErrUnsupported, by)
 				continue
 			}
-			if got := f.pass(s, r, by, receive, m); got.Type != typ {
-				f.Fatalf("%s: sent type %d, received %d", by, typ, got.Type)
+			if got := f.pass(s, r, by, receive, m); got.Type != want {
+				f.Fatalf("%s: sent type %d, received %d, want %d", by, typ, got.Type, want)
 			}
 		}
 	}

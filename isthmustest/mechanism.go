@@ -29,6 +29,9 @@ type Mechanism struct {
 	// Types and Priorities tell that it carries them; if not it must refuse
 	// all but 0. Identity tells that it fills in From.
 	Types, Priorities, Identity bool
+	// TypeOf narrows Types: the type that a message arrives with if it was sent
+	// with another one, and whether that one is carried at all. Nil: as it is.
+	TypeOf func(sent int64) (received int64, ok bool)
 	// Delivers tells that its senders are Deliverers.
 	Delivers bool
 	// Into tells that its receivers have ReceiveInto and TryReceiveInto.
@@ -60,6 +63,14 @@ type Attach func(args []string, files []*os.File) (Endpoint, error)
 // process was started for that, and runs the tests if not.
 func Main(m *testing.M, role string, attach Attach) {
 	proctest.Main(m, proctest.Roles{role: Peer(attach)})
+}
+
+// typeOf tells whether a type is carried, and as which it arrives.
+func (m *Mechanism) typeOf(sent int64) (received int64, ok bool) {
+	if m.TypeOf != nil {
+		return m.TypeOf(sent)
+	}
+	return sent, m.Types || sent == 0
 }
 
 // place says in which process the ends are.

@@ -1,0 +1,5 @@
+//go:build race
+
+package sysv_test
+
+const raceEnabled = true
