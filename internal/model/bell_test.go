@@ -27,7 +27,6 @@ func TestBell(t *testing.T) {
 		explore(t, "two processes, two ringers", &Bell{Ringers: 2, Messages: 1, Waiters: []int{0, 1}})
 		explore(t, "two goroutines, a cancel", &Bell{Ringers: 2, Messages: 1, Waiters: []int{0, 0}, Cancels: 1})
 		explore(t, "a stop, two goroutines, two ringers", &Bell{Ringers: 2, Messages: 1, Waiters: []int{0, 0}, Stops: 1})
-		explore(t, "two goroutines and a process, two messages", &Bell{Ringers: 1, Messages: 2, Waiters: []int{0, 0, 1}})
 		explore(t, "two processes, two deaths", &Bell{Ringers: 1, Messages: 2, Waiters: []int{0, 1}, Deaths: 2, Cancels: 1})
 		explore(t, "three processes, a death", &Bell{Ringers: 1, Messages: 1, Waiters: []int{0, 1, 2}, Deaths: 1})
 		explore(t, "three processes, two messages", &Bell{Ringers: 1, Messages: 2, Waiters: []int{0, 1, 2}})
